@@ -1,0 +1,72 @@
+"""Systems and the links between them, by name.
+
+A *system* is a server of the stack: ``national``, ``province:01`` … ``province:96``, ``vneid``,
+``population``, ``payment``. A *link* is one direction of dialogue, ``source->target``: who dials whom. Every link
+crosses one Toxiproxy proxy of the same name, so that a campaign can break it without touching its neighbours.
+``citizen`` is the people's side: citizens at home, and officers at their terminals.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SHARED_SYSTEMS = ("national", "vneid", "population", "payment")
+PEOPLE = "citizen"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One direction of dialogue.
+
+    Attributes:
+        source: Who dials: ``citizen`` or a system.
+        target: The system that is dialled.
+    """
+
+    source: str
+    target: str
+
+    @property
+    def name(self) -> str:
+        """The link's name, which is also its proxy's: ``source->target``."""
+        return f"{self.source}->{self.target}"
+
+
+def province_system(code: str) -> str:
+    """Name the system of a province: ``province:01``."""
+    return f"province:{code}"
+
+
+def province_of(system: str) -> str | None:
+    """Return the province code of a system's name, None for a shared system."""
+    kind, _, code = system.partition(":")
+    return code if kind == "province" else None
+
+
+def systems(provinces: Iterable[str]) -> tuple[str, ...]:
+    """Name every system of a stack with these provinces, shared systems first."""
+    return (*SHARED_SYSTEMS, *(province_system(code) for code in provinces))
+
+
+def links(provinces: Iterable[str]) -> tuple[Link, ...]:
+    """List every link of a stack with these provinces."""
+    shared = [Link(PEOPLE, name) for name in SHARED_SYSTEMS if name != "population"]
+    shared += [Link("national", name) for name in ("vneid", "population", "payment")]
+    shared.append(Link("payment", "national"))
+    per_province = [
+        Link(source, target)
+        for code in provinces
+        for source, target in (
+            (PEOPLE, province_system(code)),
+            ("national", province_system(code)),
+            (province_system(code), "national"),
+            (province_system(code), "population"),
+            (province_system(code), "vneid"),
+        )
+    ]
+    return (*shared, *per_province)
+
+
+def touched_province(link: str) -> str | None:
+    """Return the province at either end of a link's name, None where both ends are shared."""
+    source, _, target = link.partition("->")
+    return province_of(target) or province_of(source)
