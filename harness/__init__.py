@@ -1,0 +1,1 @@
+"""The command line and the conductor: the one place that knows all the others."""

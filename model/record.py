@@ -4,6 +4,7 @@ During a run processes append lines to spools (`*.csv` below `samples/`, `ledger
 turns them into one Parquet table each. Parquet ends in a footer, so a truncated table can't be read as a whole one.
 """
 
+import io
 import json
 import os
 import time
@@ -99,10 +100,9 @@ class Record:
     def plan(self) -> plans.Plan:
         """Read ``plan.json``; raises RecordError when it isn't there or isn't a plan."""
         path = self.path("plan.json")
+        data = _bytes(path, "give the folder that `thongsuot run --out` wrote")
         try:
-            return plans.decode(path.read_bytes())
-        except FileNotFoundError:
-            raise RecordError(f"{path}: not there; give the folder that `thongsuot run --out` wrote") from None
+            return plans.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RecordError(f"{path}: not a campaign plan ({error}); the record is truncated or foreign") from None
 
@@ -116,10 +116,9 @@ class Record:
     def json(self, name: str) -> Any:
         """Read a JSON file; raises RecordError when it isn't there or isn't JSON."""
         path = self.path(name)
+        data = _bytes(path)
         try:
-            return msgspec.json.decode(path.read_bytes())
-        except FileNotFoundError:
-            raise RecordError(f"{path}: not there; the record is truncated or foreign") from None
+            return msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RecordError(f"{path}: not JSON ({error}); the record is truncated or foreign") from None
 
@@ -130,12 +129,10 @@ class Record:
     def _events(self) -> Iterator[dict[str, Any]]:
         path = self.path("events.jsonl")
         try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise RecordError(f"{path}: not there; the record is truncated or foreign") from None
+            text = _bytes(path).decode()
         except UnicodeDecodeError as error:
             raise RecordError(f"{path}: not UTF-8 ({error}); the record is truncated or foreign") from None
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(io.StringIO(text), 1):
             try:
                 event = json.loads(line)
                 float(event["time"]), float(event["t"] or 0), str(event["event"])
@@ -144,6 +141,15 @@ class Record:
                     f"{path}:{number}: not an event ({error}); the record is truncated or foreign"
                 ) from None
             yield event
+
+
+def _bytes(path: Path, remedy: str = "the record is truncated or foreign") -> bytes:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise RecordError(f"{path}: not there; {remedy}") from None
+    except OSError as error:
+        raise RecordError(f"{path}: can't be read ({error.strerror}); {remedy}") from None
 
 
 class EventLog:

@@ -1,0 +1,49 @@
+# Two commands do everything on a machine with Python ≥ 3.11: `make run` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TOXIPROXY := github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0
+CODE := model scenarios mocks faults reports harness
+
+.PHONY: run test lint format lock toxiproxy wheel-test clean
+
+run: $(READY)  ## rehearse the cutover morning, print the verdict and where the report is
+	$(BIN)/thongsuot run cutover-morning
+
+test: $(READY)  ## run every test
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+toxiproxy:  ## build a real toxiproxy-server into .tools (needs a Go toolchain)
+	@command -v go >/dev/null || { echo "make toxiproxy: no Go toolchain (\`go\`) on PATH; without it the embedded server is used" >&2; exit 1; }
+	mkdir -p .tools
+	GOBIN=$(CURDIR)/.tools go install $(TOXIPROXY)
+	mv .tools/server .tools/toxiproxy-server
+
+wheel-test: $(READY)  ## build the wheel, install it into an empty environment, run a short campaign from it elsewhere
+	sh scripts/wheel_test.sh $(BIN)/python
+
+lock: $(READY)  ## pin the dependencies again, with hashes
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header pyproject.toml --group pyproject.toml:dev --output-file requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than 3.11; give another with make PYTHON=python3.11 …" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+clean:  ## remove the environment and caches; records stay
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,55 @@
+"""Every kind of fault there is, in one table, and the check of a campaign's faults against it."""
+
+from faults.kinds.bandwidth import Bandwidth
+from faults.kinds.base import Kind
+from faults.kinds.down import Down
+from faults.kinds.kill import Kill
+from faults.kinds.latency import Latency
+from faults.kinds.reset_peer import ResetPeer
+from faults.kinds.timeout import Timeout
+from model.plan import Fault
+
+KINDS: dict[str, type[Kind]] = {
+    "latency": Latency,
+    "timeout": Timeout,
+    "reset_peer": ResetPeer,
+    "bandwidth": Bandwidth,
+    "down": Down,
+    "kill": Kill,
+}
+
+
+def validate(fault: Fault) -> list[str]:
+    """Say in one sentence each what is wrong with a fault's kind, target and attributes; empty: nothing is."""
+    kind = KINDS.get(fault.kind)
+    if kind is None:
+        return [f"there is no fault kind {fault.kind!r}; there are {', '.join(KINDS)}"]
+    found = _target_problems(fault, kind) + _attribute_problems(fault, kind)
+    return found or kind.problems(fault)
+
+
+def _target_problems(fault: Fault, kind: type[Kind]) -> list[str]:
+    given = {"link": fault.link, "system": fault.system}
+    other = "system" if kind.breaks == "link" else "link"
+    found = []
+    if not given[kind.breaks]:
+        found.append(f"{fault.kind} breaks a {kind.breaks}: give {kind.breaks} = …")
+    if given[other]:
+        found.append(f"{fault.kind} breaks a {kind.breaks}, not a {other}: remove {other} = {given[other]!r}")
+    return found
+
+
+def _attribute_problems(fault: Fault, kind: type[Kind]) -> list[str]:
+    known = {attribute.name: attribute for attribute in kind.attributes}
+    names = ", ".join(known) or "none"
+    found = [
+        f"{fault.kind} has no attribute {name!r}; it has {names}" for name in fault.attributes if name not in known
+    ]
+    for name, attribute in known.items():
+        value = fault.attributes.get(name, attribute.default)
+        bounds = f"{attribute.low} to {attribute.high} {attribute.unit}"
+        if value is None:
+            found.append(f"{fault.kind} needs {name} = … ({bounds}: {attribute.meaning})")
+        elif not attribute.low <= value <= attribute.high:
+            found.append(f"{name} = {value} of {fault.kind} is out of range: {bounds}")
+    return found

@@ -1,0 +1,50 @@
+"""Data comes in slices."""
+
+import asyncio
+import random
+from collections.abc import Iterator, Mapping
+
+from faults.embedded.toxics.base import Chunk, Stage, Toxic
+
+
+class Slicer(Toxic):
+    """Cuts chunks into slices of ``average_size`` ± ``size_variation``, with ``delay`` after each."""
+
+    fields = ("average_size", "size_variation", "delay")  # bytes, bytes, microseconds
+
+    def problem(self, values: Mapping[str, int]) -> str:
+        """Refuse sizes that can't be cut."""
+        if values["average_size"] < 1:
+            return "average_size must be at least 1"
+        if not 0 <= values["size_variation"] < values["average_size"]:
+            return "size_variation must be less than average_size"
+        return ""
+
+    def cuts(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Halve a span, more or less in the middle, until its parts are about average_size."""
+        average, variation = self.values["average_size"], self.values["size_variation"]
+        if end - start - average <= variation:
+            yield start, end
+            return
+        middle = start + (end - start) // 2
+        if variation > 0:
+            middle += random.randrange(2 * variation) - variation
+        yield from self.cuts(start, middle)
+        yield from self.cuts(middle, end)
+
+    async def pipe(self, stage: Stage) -> None:
+        """Pass every chunk on in slices."""
+        while chunk := await stage.read():
+            await self._slice(chunk, stage)
+        stage.close()
+
+    async def _slice(self, chunk: Chunk, stage: Stage) -> None:
+        done = 0
+        try:
+            for start, end in self.cuts(0, len(chunk.data)):
+                done = end
+                await stage.write(Chunk(chunk.data[start:end], chunk.time))
+                await asyncio.sleep(max(0, self.values["delay"]) / 1_000_000)
+        except asyncio.CancelledError:
+            stage.sink.put(Chunk(chunk.data[done:], chunk.time))
+            raise

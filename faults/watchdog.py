@@ -1,0 +1,239 @@
+"""The watchdog process: heals the faults of a conductor that died (``kill -9``) or stalled, and ends its processes.
+
+``python -m faults.watchdog`` reads one JSON object a line from standard input and acknowledges those that have a
+``number``: ``start {events, lease}`` · ``t0 {t0}`` · ``api {api}`` · ``proxies {api, names}`` ·
+``lease {fault, api, proxy, toxic, link}`` · ``done {fault}`` · ``process {pid, create_time, session}`` ·
+``heartbeat`` · ``bye``.
+
+- Input ends without ``bye``: the conductor is dead. Heal every lease, leave every known server clean, delete the
+  proxies that it has to, end the processes, exit.
+- No message for ``lease`` seconds: the conductor stalls. Heal every lease, go on watching; leases stay, since it may
+  apply its fault when it wakes up.
+
+Signals that a terminal or a container sends to everybody are ignored: it lives exactly as long as its input.
+"""
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from faults.leases import Lease
+from faults.toxiproxy import Proxies, ProxyError
+from model.record import EventLog
+
+PATIENCE = 3.0  # seconds that healing is tried for
+PAUSE = 0.1  # seconds between two tries
+GRACE = 1.0  # seconds from SIGTERM to SIGKILL
+CALL = 1.0  # seconds that a server may take to answer
+
+
+class Watch:
+    """What the watchdog knows about its conductor, and what it does about it."""
+
+    def __init__(self, events: EventLog, lease: float) -> None:
+        self.lease = lease  # seconds
+        self.stalled = False
+        self._events = events
+        self._leases: dict[str, Lease] = {}
+        self._servers: dict[str, Proxies] = {}
+        self._delete: dict[str, list[str]] = {}
+        self._processes: list[tuple[int, float, bool]] = []
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Act on one message of the conductor."""
+        self.stalled = False
+        match message.pop("message"):
+            case "t0":
+                self._events.t0 = message["t0"]
+            case "api":
+                self._server(message["api"])
+            case "proxies":
+                self._delete.setdefault(message["api"], []).extend(message["names"])
+            case "lease":
+                self._server(message["api"])
+                self._leases[message["fault"]] = Lease(**message)
+            case "done":
+                self._leases.pop(message["fault"], None)
+            case "process":
+                self._processes.append((message["pid"], message["create_time"], message["session"]))
+
+    def expire(self) -> None:
+        """Heal the faults of a conductor that stalls; it may wake up."""
+        self.stalled = True
+        self._events.write("lease_expired", faults=list(self._leases), seconds=self.lease)
+        self._heal()
+
+    def lost(self) -> None:
+        """Leave nothing behind of a conductor that died."""
+        self._events.write("conductor_lost", faults=list(self._leases), processes=len(self._processes))
+        self._heal()
+        self._persist({f"server {api}": partial(self._clean, api) for api in self._servers})
+        end_processes(self._processes)
+
+    def _server(self, api: str) -> Proxies:
+        return self._servers.setdefault(api, Proxies(api, CALL))
+
+    def _heal(self) -> None:
+        self._persist({lease.fault: partial(self._release, lease) for lease in self._leases.values()})
+
+    def _release(self, lease: Lease) -> None:
+        proxies = self._server(lease.api)
+        if not lease.held(proxies):
+            return
+        lease.release(proxies)
+        if lease.held(proxies):
+            raise ProxyError("it reads back as still on")
+        self._events.write("fault_healed", fault=lease.fault, link=lease.link, by="watchdog")
+
+    def _clean(self, api: str) -> None:
+        """Delete our proxies of a server that isn't ours; of one that is, leave every proxy clean."""
+        proxies = self._server(api)
+        if api in self._delete:
+            return proxies.delete_all(self._delete[api])
+        for name, state in proxies.all().items():
+            for toxic in state.toxics:
+                proxies.remove_toxic(name, toxic.name)
+            if not state.enabled:
+                proxies.set_enabled(name, True)
+        return None
+
+    def _persist(self, steps: dict[str, Callable[[], None]]) -> None:
+        """Try steps until they succeed; after a while, write down those that don't."""
+        deadline = time.monotonic() + PATIENCE
+        while steps:
+            reasons = {name: reason for name, step in steps.items() if (reason := _failure(step))}
+            steps = {name: steps[name] for name in reasons}
+            if time.monotonic() > deadline:
+                for name, reason in reasons.items():
+                    self._give_up(name, reason)
+                return
+            time.sleep(PAUSE if steps else 0)
+
+    def _give_up(self, name: str, reason: str) -> None:
+        lease = self._leases.get(name)
+        where = {"link": lease.link, "by_hand": lease.by_hand} if lease else {"link": None}
+        self._events.write("fault_heal_failed", fault=name, reason=reason, by="watchdog", **where)
+
+
+def _failure(step: Callable[[], None]) -> str:
+    """Try a step; return why it failed, nothing when it didn't."""
+    try:
+        step()
+    except ProxyError as error:
+        return str(error)
+    return ""
+
+
+def end_processes(processes: list[tuple[int, float, bool]]) -> None:
+    """End processes, given as (pid, creation time, leads a session), their children and sessions: SIGTERM, SIGKILL."""
+    doomed = list(_family(processes))
+    for process in doomed:
+        _signal(process, signal.SIGTERM)
+    for process in psutil.wait_procs(doomed, GRACE)[1]:
+        _signal(process, signal.SIGKILL)
+    for process in _family(processes):
+        _signal(process, signal.SIGKILL)
+
+
+def _family(processes: list[tuple[int, float, bool]]) -> Iterator[psutil.Process]:
+    """Yield those of the processes that are still the same, their children, and all members of their sessions."""
+    sessions = {pid for pid, _, leads in processes if leads}
+    for pid, created, _ in processes:
+        try:
+            process = psutil.Process(pid)
+            if process.create_time() == created:
+                yield from process.children(recursive=True)
+                yield process
+        except psutil.NoSuchProcess:
+            continue
+    yield from (psutil.Process(pid) for pid in psutil.pids() if _session(pid) in sessions and psutil.pid_exists(pid))
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return
+
+
+class Lines:
+    """The lines of standard input, each with a deadline."""
+
+    def __init__(self) -> None:
+        self._ready: deque[bytes] = deque()
+        self._rest = b""
+
+    def next(self, seconds: float | None) -> bytes | None:
+        """Return the next line, None when there is none within ``seconds``; raises EOFError at the end."""
+        while not self._ready:
+            if not select.select([0], [], [], seconds)[0]:
+                return None
+            data = os.read(0, 65536)
+            if not data:
+                raise EOFError
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            self._ready.extend(lines)
+        return self._ready.popleft()
+
+
+def _acknowledge(message: dict[str, Any]) -> None:
+    """Answer a message that has a number; a conductor that is dead needs none."""
+    if "number" not in message:
+        return
+    try:
+        os.write(1, json.dumps({"done": message.pop("number")}).encode() + b"\n")
+    except OSError:
+        return
+
+
+def watch(lines: Lines) -> None:
+    """Follow the conductor until it says good-bye or dies."""
+    start = json.loads(lines.next(None) or b"{}")
+    watching = Watch(EventLog(Path(start["events"])), start["lease"])
+    _acknowledge(start)
+    try:
+        while _follow(lines, watching):
+            pass
+    except EOFError:
+        watching.lost()
+
+
+def _follow(lines: Lines, watching: Watch) -> bool:
+    """Act on the next message, or on its absence; False after the good-bye."""
+    line = lines.next(None if watching.stalled else watching.lease)
+    if line is None:
+        watching.expire()
+        return True
+    message = json.loads(line)
+    watching.take({key: value for key, value in message.items() if key != "number"})
+    _acknowledge(message)
+    return bool(message["message"] != "bye")
+
+
+def main() -> int:
+    """Run the watchdog on standard input and output."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    watch(Lines())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

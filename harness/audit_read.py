@@ -1,0 +1,117 @@
+"""Draining and reading: what the audit asks the systems after the load, through the look-ups that real ones offer."""
+
+import csv
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+
+from model.links import province_of
+from model.record import EventLog, Record
+
+PAGE = 1000
+"""Dossiers that one listing request asks for."""
+READ_TIMEOUT = 10.0
+"""Seconds that a listing request may take."""
+READERS = 8
+"""Systems that are read at once."""
+PASSES = (1, 2)
+
+
+def audited(addresses: Mapping[str, str]) -> dict[str, str]:
+    """Return the systems that hold dossiers: the portal and the provinces."""
+    return {name: url for name, url in addresses.items() if name == "national" or province_of(name)}
+
+
+class Reader:
+    """Reads systems past their proxies: the audit must not depend on what a fault left behind.
+
+    Attributes:
+        addresses: System name -> ``host:port``.
+
+    """
+
+    def __init__(self, addresses: Mapping[str, str], record: Record, events: EventLog) -> None:
+        self.addresses = addresses
+        self._record = record
+        self._events = events
+        self._client = httpx.Client(timeout=READ_TIMEOUT, trust_env=False)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def drain(self, timeout: float, stopped: Callable[[], bool], told: Callable[[int], None]) -> None:
+        """Wait until every outbox is empty, at most ``timeout`` seconds; the events say how long it took.
+
+        Args:
+            timeout: Seconds.
+            stopped: Asked between looks: whether to give up.
+            told: Told the number of messages that wait.
+
+        """
+        self._events.write("drain_started")
+        began = time.monotonic()
+        backlog = self._backlog()
+        while backlog and time.monotonic() - began < timeout and not stopped():
+            told(backlog)
+            time.sleep(0.1)
+            backlog = self._backlog()
+        self._events.write(
+            "drain_finished",
+            seconds=round(time.monotonic() - began, 3),
+            drained=not backlog,
+            backlog=backlog,
+        )
+
+    def _backlog(self) -> int:
+        """Count the messages that wait; a system that doesn't answer counts as one."""
+        holders = [*audited(self.addresses), "payment"]
+        with ThreadPoolExecutor(READERS) as pool:
+            return sum(pool.map(self._pending, holders))
+
+    def _pending(self, system: str) -> int:
+        try:
+            answer = self._client.get(f"http://{self.addresses[system]}/outbox")
+            return int(answer.raise_for_status().json()["pending"])
+        except (httpx.HTTPError, ValueError, KeyError):
+            return 1
+
+    def read(self) -> None:
+        """Read every system that holds dossiers twice, into the record's ``reads``."""
+        for number in PASSES:
+            with ThreadPoolExecutor(READERS) as pool:
+                list(pool.map(lambda system, number=number: self._read_system(system, number), audited(self.addresses)))
+
+    def _read_system(self, system: str, number: int) -> None:
+        count, reason = 0, ""
+        path = self._record.spool("reads", f"{system.replace(':', '-')}-{number}")
+        with path.open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            try:
+                for item in self._dossiers(system):
+                    rows.writerow(_row(number, system, item))
+                    count += 1
+            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+                reason = f"{type(error).__name__}: {error}"
+        self._events.write(
+            "audit_read", system=system, **{"pass": number}, dossiers=count, complete=not reason, reason=reason
+        )
+
+    def _dossiers(self, system: str) -> Iterator[dict[str, Any]]:
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self._client.get(
+                f"http://{self.addresses[system]}/dossiers", params={"after": cursor, "limit": PAGE}
+            )
+            content = page.raise_for_status().json()
+            yield from content["items"]
+            cursor = content["next"]
+
+
+def _row(number: int, system: str, item: Mapping[str, Any]) -> list[object]:
+    names = ("code", "key", "province", "commune", "hash", "state", "sequence")
+    return [number, system, *(item[name] for name in names), json.dumps(item["history"], separators=(",", ":"))]

@@ -1,0 +1,213 @@
+"""The command `thongsuot`. See `thongsuot --help`.
+
+Heavy libraries are imported by the command that needs them: the first request leaves within seconds.
+"""
+
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from faults.server import ToxiproxyMissing
+from faults.toxiproxy import ProxyError
+from faults.watchdog_client import WatchdogError
+from harness.errors import HarnessError, UsageError
+from harness.exits import BROKEN, FAIL, INCONCLUSIVE, INTERRUPTED, PASS, USAGE
+from model.campaign import CampaignError, Known, load
+from model.plan import Plan
+from model.record import Record, RecordError
+
+EXITS = (
+    "Exit codes: 0 pass · 1 fail · 2 usage or campaign error, nothing was run · 3 inconclusive · "
+    "4 the harness itself broke · 130 interrupted."
+)
+COLOURS = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
+
+app = typer.Typer(
+    name="thongsuot",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Rehearses the switch to two-level local government, and proves that dossiers flow without interruption.",
+    epilog=EXITS,
+)
+out_console, err_console = Console(), Console(stderr=True)
+
+Campaign = Annotated[str, typer.Argument(help="A campaign that ships (see `list`), or the path of a TOML file.")]
+RecordFolder = Annotated[Path, typer.Argument(help="The folder that `run` wrote.")]
+Seed = Annotated[int | None, typer.Option(help="Takes the place of the campaign's seed.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change the campaign: phases.surge.rate=80, load.scale=0.5, …"),
+]
+DefectNames = Annotated[
+    list[str] | None, typer.Option("--defect", metavar="NAME", help="Switch a seeded defect on (see `list`).")
+]
+Out = Annotated[Path | None, typer.Option(help="Folder of the record; it must be empty or not be there yet.")]
+ToxiproxyChoice = Annotated[
+    str, typer.Option("--toxiproxy", metavar="auto|real|embedded|http://HOST:PORT", help="Which Toxiproxy server.")
+]
+
+
+def main() -> None:
+    """Run the command; the exit code starts from "the harness broke", and only a known end changes it."""
+    code = BROKEN
+    try:
+        app(standalone_mode=False)
+        code = PASS
+    except typer.Exit as end:
+        code = end.exit_code
+    except typer.Abort:
+        code = INTERRUPTED
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except (UsageError, CampaignError, RecordError) as error:
+        code = _tell(str(error), USAGE)
+    except (HarnessError, ToxiproxyMissing, ProxyError, WatchdogError) as error:
+        code = _tell(str(error), BROKEN)
+    except Exception as error:
+        code = _unforeseen(error)
+    sys.exit(code)
+
+
+def _tell(message: str, code: int) -> int:
+    err_console.print(Text(f"thongsuot: {message}"), soft_wrap=True)
+    return code
+
+
+def _unforeseen(error: Exception) -> int:
+    """Usage errors of the command line are Click's own; anything else is a defect of the harness."""
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+        return _tell(f"{error.format_message()} (see `thongsuot --help`)", USAGE)
+    traceback.print_exception(error)
+    return _tell(f"internal error: {error!r}; everything that was started is stopped", BROKEN)
+
+
+@app.command("list", epilog="Example: thongsuot list")
+def list_() -> None:
+    """List the campaigns, journeys, fault kinds, seeded defects and systems."""
+    from harness.listing import show
+
+    show(out_console)
+
+
+@app.command(epilog="Example: thongsuot plan cutover-morning --set phases.surge.rate=100")
+def plan(campaign: Campaign, seed: Seed = None, changes: Changes = None, defects: DefectNames = None) -> None:
+    """Show what a campaign would do: timeline, arrivals, links, samples per objective. Starts nothing."""
+    from harness.plan_view import show
+
+    show(read_campaign(campaign, seed, changes, defects), out_console)
+
+
+@app.command(
+    epilog="Examples: thongsuot run cutover-morning · thongsuot run mine.toml --out runs/mine --seed 7 · "
+    f"thongsuot run cutover-morning --defect drop-sync. {EXITS}"
+)
+def run(
+    campaign: Campaign,
+    out: Out = None,
+    seed: Seed = None,
+    changes: Changes = None,
+    defects: DefectNames = None,
+    toxiproxy: ToxiproxyChoice = "auto",
+) -> None:
+    """Rehearse a campaign: stack, load, faults, healing, drain, audit, verdict, report."""
+    chosen = read_campaign(campaign, seed, changes, defects)
+    _check_choice(toxiproxy)
+    from harness.progress import progress_for
+    from harness.run import run as rehearse
+
+    finished = rehearse(chosen, out or _default_out(chosen), toxiproxy, progress_for(err_console))
+    _print_verdict(finished.verdict, finished.reasons)
+    out_console.print(Text(f"report: {finished.report}"), soft_wrap=True)
+    for failure in finished.failures:
+        err_console.print(Text(f"NOT HEALED: {failure}", style="bold red"), soft_wrap=True)
+    raise typer.Exit(finished.code)
+
+
+@app.command(epilog=f"Example: thongsuot judge runs/mine. {EXITS}")
+def judge(record: RecordFolder) -> None:
+    """Judge a record again, offline: writes audit.json and verdict.json, the same bytes every time."""
+    from reports import judge as judging
+    from reports import tables
+
+    opened = _opened(record)
+    tables.seal(opened)
+    judgement = judging.judge(opened)
+    judging.write(opened, judgement)
+    _print_verdict(judgement.verdict, judgement.reasons)
+    raise typer.Exit({"pass": PASS, "fail": FAIL, "inconclusive": INCONCLUSIVE}[judgement.verdict])
+
+
+@app.command(epilog="Example: thongsuot report runs/mine")
+def report(record: RecordFolder) -> None:
+    """Write report.html, summary.md, junit.xml and metrics.om of a judged record again."""
+    from reports import render
+
+    out_console.print(Text(f"report: {render.write(_opened(record))}"), soft_wrap=True)
+
+
+@app.command(epilog='Example: thongsuot up cutover-morning --set \'stack.provinces=["01", "79"]\'')
+def up(
+    campaign: Annotated[str, typer.Argument(help="Whose systems to bring up.")] = "cutover-morning",
+    out: Out = None,
+    changes: Changes = None,
+    defects: DefectNames = None,
+    toxiproxy: ToxiproxyChoice = "auto",
+) -> None:
+    """Bring up a campaign's systems and proxies alone, until Ctrl-C."""
+    chosen = read_campaign(campaign, None, changes, defects)
+    _check_choice(toxiproxy)
+    from harness.progress import LineProgress
+    from harness.up import stay_up
+
+    stay_up(chosen, out or _default_out(chosen), toxiproxy, out_console, LineProgress(err_console))
+
+
+@app.command(epilog="Example: thongsuot doctor")
+def doctor() -> None:
+    """Look at this machine: what is found, what is missing, how to get it."""
+    from harness.doctor import show
+
+    if not show(out_console):
+        raise typer.Exit(BROKEN)
+
+
+def read_campaign(campaign: str, seed: int | None, changes: list[str] | None, defects: list[str] | None) -> Plan:
+    """Make a plan of a campaign file and the command line; raises CampaignError."""
+    from faults.catalogue import validate
+    from harness.defects import with_triggers
+    from mocks.defects import DEFECTS
+    from scenarios.catalogue import JOURNEYS, OPERATIONS
+
+    known = Known(frozenset(JOURNEYS), OPERATIONS, frozenset(DEFECTS), validate)
+    return with_triggers(load(campaign, known, changes or [], seed=seed, defects=defects or []))
+
+
+def _check_choice(toxiproxy: str) -> None:
+    if toxiproxy not in ("auto", "real", "embedded") and not toxiproxy.startswith("http://"):
+        raise UsageError(f"--toxiproxy {toxiproxy}: give auto, real, embedded or http://HOST:PORT")
+
+
+def _default_out(plan: Plan) -> Path:
+    return Path("runs") / f"{plan.name.replace(' ', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _opened(folder: Path) -> Record:
+    """Open a record; raises RecordError where it isn't one."""
+    record = Record(folder)
+    record.plan()
+    return record
+
+
+def _print_verdict(verdict: str, reasons: Sequence[str]) -> None:
+    out_console.print(Text.assemble("verdict: ", (verdict, COLOURS[verdict])))
+    for reason in reasons:
+        out_console.print(Text(f"  - {reason}"), soft_wrap=True)

@@ -1,0 +1,119 @@
+"""What goes on right now: read from the spools that the workers write every second, shown and exported live."""
+
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from model.histogram import seconds_of
+from model.plan import Plan
+from model.record import COLUMNS, Record
+
+WINDOW = 10
+"""Seconds that live rates and quantiles look back."""
+
+
+class _Tail:
+    """Yields the complete lines that were appended to some files since the last look."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._offsets: dict[Path, int] = {}
+
+    def rows(self) -> Iterator[list[str]]:
+        for path in sorted(self._folder.glob("*.csv")):
+            with path.open("rb") as file:
+                file.seek(self._offsets.get(path, 0))
+                data = file.read()
+            whole = data.rfind(b"\n") + 1
+            self._offsets[path] = self._offsets.get(path, 0) + whole
+            for line in data[:whole].decode().splitlines():
+                yield line.split(",")
+
+
+class Live:
+    """Running totals and a sliding window over the record's spools.
+
+    Attributes:
+        requests: (operation, outcome) -> requests so far.
+        arrivals: outcome -> arrivals so far.
+        faults: ids of the faults that are on.
+        backlog: Messages that wait in outboxes, while draining.
+
+    """
+
+    def __init__(self, plan: Plan, record: Record) -> None:
+        self.plan = plan
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self.arrivals: Counter[str] = Counter()
+        self.buckets: Counter[int] = Counter()
+        self.faults: set[str] = set()
+        self.backlog = 0
+        self._samples = _Tail(record.path("samples"))
+        self._ends = _Tail(record.path("arrivals"))
+        self._seconds: dict[int, Counter[tuple[str, bool]]] = defaultdict(Counter)
+        self._recent: deque[tuple[float, int, int]] = deque()
+
+    def look(self) -> None:
+        """Read what the workers have written since the last look."""
+        columns = list(COLUMNS["samples"])
+        for row in self._samples.rows():
+            entry = dict(zip(columns, row, strict=True))
+            if entry["kind"] == "response":
+                self._count(entry)
+        for row in self._ends.rows():
+            self.arrivals[row[-1]] += 1
+        self._forget()
+
+    def _count(self, entry: dict[str, str]) -> None:
+        count, bucket, ok = int(entry["count"]), int(entry["bucket"]), entry["outcome"] == "ok"
+        self.requests[entry["operation"], entry["outcome"]] += count
+        self.buckets[bucket] += count
+        self._seconds[int(entry["second"])][entry["province"], ok] += count
+        self._recent.append((time.monotonic(), bucket if ok else -1, count))
+
+    def _forget(self) -> None:
+        while self._recent and self._recent[0][0] < time.monotonic() - WINDOW:
+            self._recent.popleft()
+        for second in [second for second in self._seconds if second < max(self._seconds) - WINDOW]:
+            del self._seconds[second]
+
+    def offered(self, t: float) -> float:
+        """Return the planned arrivals per second at ``t``."""
+        for start, end, phase in self.plan.spans():
+            if t < end:
+                share = (max(t, 0.0) - start) / phase.duration
+                return self.plan.load.scale * (phase.rate + share * (phase.end_rate - phase.rate))
+        return 0.0
+
+    def rate(self) -> float:
+        """Return requests per second over the window's whole seconds."""
+        whole = sorted(self._seconds)[:-1]
+        return sum(sum(self._seconds[second].values()) for second in whole) / len(whole) if whole else 0.0
+
+    def errors(self) -> int:
+        """Count the failed requests so far."""
+        return sum(count for (_, outcome), count in self.requests.items() if outcome != "ok")
+
+    def quantile(self, q: float) -> float | None:
+        """Return a response-time quantile of the window in seconds, successes only; None without any."""
+        counts: Counter[int] = Counter()
+        for _, bucket, count in self._recent:
+            if bucket >= 0:
+                counts[bucket] += count
+        wanted = q * counts.total()
+        for bucket in sorted(counts):
+            wanted -= counts[bucket]
+            if wanted <= 0:
+                return seconds_of(bucket)
+        return None
+
+    def worst(self, number: int = 3) -> list[tuple[str, float]]:
+        """Return the provinces with the highest share of failed requests in the window, with the share."""
+        good: Counter[str] = Counter()
+        bad: Counter[str] = Counter()
+        for counts in self._seconds.values():
+            for (province, ok), count in counts.items():
+                (good if ok else bad)[province] += count
+        shares = [(province, bad[province] / (good[province] + bad[province])) for province in bad]
+        return sorted(shares, key=lambda pair: -pair[1])[:number]

@@ -1,0 +1,126 @@
+"""`thongsuot plan`: what a campaign would do, without doing any of it."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+
+from model import traffic
+from model.links import touched_province
+from model.plan import Objective, Phase, Plan
+from reports.statistics import samples_needed
+from scenarios.catalogue import EXPECTED
+
+MANY_LINKS = 12
+
+
+def show(plan: Plan, console: Console) -> None:
+    """Print the resolved timeline, arrivals, links and whether each objective gets the samples that it needs."""
+    console.print(f"[bold]{plan.name}[/]  {plan.title}", highlight=False)
+    if plan.purpose:
+        console.print(plan.purpose.strip(), style="dim", highlight=False, markup=False)
+    console.print(_phases(plan))
+    console.print(_faults(plan) if plan.faults else "no faults")
+    console.print(_links(plan), highlight=False, markup=False)
+    console.print(_objectives(plan) if plan.objectives else "no objectives: judged on integrity and validity alone")
+    console.print(
+        f"seed {plan.seed} · defects: {', '.join(plan.defects) or 'none'} · nothing was started", highlight=False
+    )
+
+
+def expected_requests(plan: Plan, phases: Iterable[Phase]) -> Counter[str]:
+    """Estimate the requests of each operation in some phases, nationwide."""
+    arrivals = plan.load.scale * sum(phase.arrivals for phase in phases)
+    whole = sum(plan.load.journeys.values())
+    counts: Counter[str] = Counter()
+    for journey, weight in plan.load.journeys.items():
+        for operation, calls in EXPECTED[journey].items():
+            counts[operation] += calls * arrivals * weight / whole  # type: ignore[assignment]  # expectations aren't whole
+    return counts
+
+
+def expected_samples(plan: Plan, objective: Objective) -> tuple[float, int | None]:
+    """Estimate the samples an objective gets in its scarcest scope, and how many it needs (None: one is enough)."""
+    phases = [phase for phase in plan.phases if not objective.phases or phase.name in objective.phases]
+    counts = expected_requests(plan, phases)
+    total = sum(count for name, count in counts.items() if not objective.operations or name in objective.operations)
+    return total * _share(plan, objective), _needed(objective)
+
+
+def _needed(objective: Objective) -> int | None:
+    if objective.indicator in ("availability", "isolation"):
+        return samples_needed(objective.target)
+    return samples_needed(objective.quantile) if objective.quantile else None
+
+
+def _share(plan: Plan, objective: Objective) -> float:
+    """Return the share of the traffic in the objective's scarcest scope."""
+    weights = traffic.province_weights(plan.stack.provinces)
+    chosen = {code: weights[code] for code in objective.provinces} if objective.provinces else weights
+    if objective.indicator == "isolation":
+        touched = {touched_province(fault.target) for fault in plan.faults}
+        chosen = {code: weight for code, weight in chosen.items() if code not in touched}
+        share = sum(fault.duration for fault in plan.faults) / plan.duration
+        return min(share, 1.0) * (sum(chosen.values()) if objective.scope == "nation" else min(chosen.values()))
+    return sum(chosen.values()) if objective.scope == "nation" else min(chosen.values())
+
+
+def _phases(plan: Plan) -> Table:
+    table = Table(title="timeline", title_justify="left", box=None, pad_edge=False)
+    for name in ("from s", "to s", "phase", "arrivals/s", "arrivals", "requests/s"):
+        table.add_column(name, justify="left" if name == "phase" else "right")
+    for start, end, phase in plan.spans():
+        scale = plan.load.scale
+        rates = {f"{rate * scale:g}" for rate in (phase.rate, phase.end_rate)}
+        ends = f"{phase.rate * scale:g} → {phase.end_rate * scale:g}" if len(rates) > 1 else rates.pop()
+        requests = sum(expected_requests(plan, [phase]).values())
+        table.add_row(
+            f"{start:g}",
+            f"{end:g}",
+            phase.name,
+            ends,
+            f"{phase.arrivals * scale:.0f}",
+            f"{requests / phase.duration:.0f}",
+        )
+    total = plan.load.scale * sum(phase.arrivals for phase in plan.phases)
+    table.add_row("", f"{plan.duration:g}", "all", "", f"{total:.0f}", "", style="bold")
+    return table
+
+
+def _faults(plan: Plan) -> Table:
+    table = Table(title="faults", title_justify="left", box=None, pad_edge=False)
+    for name in ("from s", "to s", "id", "kind", "target", "attributes"):
+        table.add_column(name)
+    for fault in sorted(plan.faults, key=lambda fault: fault.start):
+        attributes = ", ".join(f"{name} {value}" for name, value in sorted(fault.attributes.items()))
+        table.add_row(f"{fault.start:g}", f"{fault.end:g}", fault.id, fault.kind, fault.target, attributes)
+    return table
+
+
+def _links(plan: Plan) -> str:
+    names = [link.name for link in plan.links]
+    shown = ", ".join(names[:MANY_LINKS])
+    more = f", … ({len(names) - MANY_LINKS} more)" if len(names) > MANY_LINKS else ""
+    return f"links ({len(names)}, each behind a proxy): {shown}{more}"
+
+
+def _objectives(plan: Plan) -> Table:
+    table = Table(title="objectives", title_justify="left", box=None, pad_edge=False)
+    for name in ("objective", "indicator", "scope", "target", "samples ≈", "needed", "enough"):
+        table.add_column(name, justify="right" if name in ("target", "samples ≈", "needed") else "left")
+    for objective in plan.objectives:
+        samples, needed = expected_samples(plan, objective)
+        counted = needed is not None
+        enough = "—" if not counted else "yes" if samples >= (needed or 0) else "[bold red]no[/]"
+        quantile = f" p{objective.quantile * 100:g}" if objective.quantile else ""
+        table.add_row(
+            objective.name,
+            objective.indicator + quantile,
+            objective.scope,
+            f"{objective.target:g}",
+            f"{samples:.0f}" if counted else "—",
+            f"{needed}" if counted else "—",
+            enough,
+        )
+    return table

@@ -1,0 +1,294 @@
+"""The conductor: one run, from the plan to the report. The main path is `run`, top to bottom."""
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.life import Life
+from faults.server import start
+from faults.toxiproxy import Proxies
+from faults.watchdog_client import Watchdog
+from harness import metrics
+from harness.audit_read import Reader
+from harness.environment import describe
+from harness.errors import HarnessError, UsageError
+from harness.exits import BROKEN, INTERRUPTED
+from harness.generator import Generator, Outcome, worker_count
+from harness.interrupt import Interrupt
+from harness.live import Live
+from harness.ports import free_ports
+from harness.progress import Progress
+from harness.stack import LocalStack, remove_state
+from harness.timeline import Timeline
+from model.plan import Fault, Plan
+from model.record import EventLog, Record
+from scenarios.catalogue import OPERATIONS
+
+LEAD = 0.2
+"""Seconds from "go" to t0: time for the word to reach every worker."""
+OVERTIME = 10.0
+"""Seconds after schedule and grace at which a load that is not over is given up."""
+INTERRUPTED_DRAIN = 5.0
+"""Seconds that an interrupted run waits for synchronisation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a run ended.
+
+    Attributes:
+        code: Exit code.
+        verdict: pass, fail or inconclusive.
+        reasons: Why, a sentence each.
+        report: The report's path.
+        failures: What could not be healed, and the command that does it by hand.
+
+    """
+
+    code: int
+    verdict: str
+    reasons: Sequence[str]
+    report: Path
+    failures: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run has started.
+
+    Attributes:
+        record: Where it is written down.
+        events: Its events.
+        watchdog: Who heals when the conductor can't.
+        proxies: The links' proxies.
+        stack: The systems.
+
+    """
+
+    record: Record
+    events: EventLog
+    watchdog: Watchdog
+    proxies: Proxies
+    stack: LocalStack
+
+
+def run(plan: Plan, out: Path, toxiproxy: str, progress: Progress) -> Finished:
+    """Rehearse a campaign.
+
+    1. Open the record; start the watchdog.
+    2. Bring up Toxiproxy and the systems behind it; let the load's workers join.
+    3. Send the arrivals; break and heal on the same clock.
+    4. Heal everything, whatever happened.
+    5. Drain; read every dossier twice.
+    6. Judge, report.
+
+    Raises:
+        HarnessError: The harness itself broke; everything it had started is stopped.
+        UsageError: The record's folder can't be used; nothing was started.
+
+    """
+    with Interrupt() as interrupt, ExitStack() as cleanup:
+        cleanup.callback(progress.close)
+        record, events = open_record(plan, out)
+        cleanup.callback(events.close)
+        watchdog = start_watchdog(record, events, cleanup)
+
+        generator = Generator(plan, record, events, watchdog, worker_count(plan, os.cpu_count() or 1))
+        cleanup.callback(generator.end)
+        parts = bring_up(plan, record, events, watchdog, toxiproxy, cleanup, progress)
+        generator.join()
+
+        live = Live(plan, record)
+        serve_metrics(live, events, cleanup, progress)
+        timeline = send_load(plan, parts, generator, live, interrupt, progress)
+        failures = timeline.failures
+
+        read_back(plan, parts, live, interrupt, progress)
+        events.write("run_finished", interrupted=interrupt.requested)
+        generator.end()
+        return conclude(record, interrupt.requested, failures, progress)
+
+
+def open_record(plan: Plan, out: Path) -> tuple[Record, EventLog]:
+    """Make the record's folder; raises UsageError where it is taken."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out}: is there already and not empty; name another folder with --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out}: can't be made ({error.strerror}); name another folder with --out") from None
+    record = Record(out.resolve())
+    record.write_plan(plan)
+    record.write_json("environment.json", describe())
+    events = EventLog(record.path("events.jsonl"))
+    events.write("run_started", campaign=plan.name, seed=plan.seed, defects=list(plan.defects))
+    return record, events
+
+
+def start_watchdog(record: Record, events: EventLog, cleanup: ExitStack) -> Watchdog:
+    """Start the process that heals when this one can't."""
+    record.path("logs").mkdir(exist_ok=True)
+    watchdog = Watchdog.start(record.path("events.jsonl"), log=record.path("logs/watchdog.log"))
+    cleanup.callback(watchdog.close)
+    events.write("watchdog_started", pid=watchdog.pid)
+    return watchdog
+
+
+def bring_up(
+    plan: Plan,
+    record: Record,
+    events: EventLog,
+    watchdog: Watchdog,
+    toxiproxy: str,
+    cleanup: ExitStack,
+    progress: Progress,
+) -> Parts:
+    """Start Toxiproxy and the systems; whatever fails, all that was started is stopped by ``cleanup``."""
+    progress.step(f"bringing up {len(plan.systems)} systems and {len(plan.links)} links")
+    server = start(toxiproxy, record.path("logs/toxiproxy.log"))
+    cleanup.callback(server.stop)
+    events.write("toxiproxy_started", api=server.api, kind=server.kind)
+    proxies = Proxies(server.api)
+    names = [link.name for link in plan.links]
+    if server.process is None:
+        cleanup.callback(proxies.delete_all, names)
+        watchdog.watch_api(server.api, delete=names)
+    else:
+        watchdog.watch_api(server.api)
+        watchdog.add_process(server.process.pid)
+    stack = LocalStack(plan, record, events, watchdog)
+    cleanup.callback(stack.stop)
+    stack.start(server, proxies)
+    return Parts(record, events, watchdog, proxies, stack)
+
+
+def serve_metrics(live: Live, events: EventLog, cleanup: ExitStack, progress: Progress) -> None:
+    """Serve live metrics while the run goes on."""
+    port = next(free_ports())
+    server, thread = metrics.serve(live, OPERATIONS, port)
+    cleanup.callback(thread.join)
+    cleanup.callback(server.shutdown)
+    events.write("metrics_started", url=f"http://127.0.0.1:{port}/metrics")
+    progress.step(f"live metrics at http://127.0.0.1:{port}/metrics")
+
+
+def send_load(
+    plan: Plan, parts: Parts, generator: Generator, live: Live, interrupt: Interrupt, progress: Progress
+) -> Timeline:
+    """Send the arrivals, break and heal on the same clock; everything is healed when this returns or raises."""
+    t0 = time.monotonic() + LEAD
+    parts.events.t0 = t0
+    parts.watchdog.set_t0(t0)
+    timeline = Timeline([_life(fault, parts) for fault in plan.faults], t0)
+    generator.begin(t0)
+    parts.events.write("t0", monotonic=t0)
+    timeline.start()
+    try:
+        outcome = watch(plan, parts, generator, timeline, live, interrupt, progress)
+    finally:
+        timeline.heal()
+    live.faults = set()
+    parts.events.write(
+        "load_stopped",
+        planned=outcome.planned,
+        started=outcome.started,
+        dropped=outcome.dropped,
+        unfinished=outcome.unfinished,
+        broken=outcome.broken,
+        errors=outcome.errors,
+    )
+    return timeline
+
+
+def _life(fault: Fault, parts: Parts) -> Life:
+    address = parts.stack.addresses[fault.system] if fault.system else None
+    return Life(
+        fault,
+        proxies=parts.proxies,
+        watchdog=parts.watchdog,
+        events=parts.events,
+        processes=parts.stack,
+        address=address,
+    )
+
+
+def watch(
+    plan: Plan,
+    parts: Parts,
+    generator: Generator,
+    timeline: Timeline,
+    live: Live,
+    interrupt: Interrupt,
+    progress: Progress,
+) -> Outcome:
+    """Follow the load to its end; note phases, systems that end, and a request to stop."""
+    t0 = parts.events.t0 or 0.0
+    deadline = t0 + plan.duration + plan.load.grace + OVERTIME
+    phases, gone, stopped = [*plan.spans()], set[str](), False
+    while True:
+        outcome = generator.poll(0.2)
+        t = time.monotonic() - t0
+        while phases and t >= phases[0][0]:
+            parts.events.write("phase_started", phase=phases.pop(0)[2].name)
+        gone |= note_exits(parts, timeline, gone)
+        live.faults = set(timeline.active)
+        live.look()
+        progress.show(live, t)
+        if outcome is not None:
+            return outcome
+        if interrupt.requested and not stopped:
+            stopped = True
+            parts.events.write("interrupted")
+            generator.stop()
+            timeline.heal()
+        if time.monotonic() > deadline:
+            raise HarnessError(f"the load did not end {OVERTIME:.0f} s after its schedule; see logs/master.log")
+
+
+def note_exits(parts: Parts, timeline: Timeline, known: set[str]) -> set[str]:
+    """Note systems whose process has ended without a fault that ends it."""
+    killed = {life.fault.system for life in timeline.lives}
+    found = {system: status for system, status in parts.stack.exited() if system not in known | killed}
+    for system, status in found.items():
+        parts.events.write("system_exited", system=system, status=status)
+    return set(found)
+
+
+def read_back(plan: Plan, parts: Parts, live: Live, interrupt: Interrupt, progress: Progress) -> None:
+    """Wait until synchronisation has drained, then read every dossier twice."""
+
+    def told(backlog: int) -> None:
+        live.backlog = backlog
+
+    interrupted = interrupt.requested
+    reader = Reader(parts.stack.addresses, parts.record, parts.events)
+    try:
+        progress.close()
+        progress.step("draining")
+        timeout = min(plan.drain.timeout, INTERRUPTED_DRAIN) if interrupted else plan.drain.timeout
+        reader.drain(timeout, lambda: interrupt.requested and not interrupted, told)
+        progress.step("reading every dossier, twice")
+        reader.read()
+    finally:
+        reader.close()
+
+
+def conclude(record: Record, interrupted: bool, failures: Sequence[str], progress: Progress) -> Finished:
+    """Judge the record and write the reports; the exit code is worst news first."""
+    from reports import judge, render, tables
+
+    progress.step("judging")
+    tables.seal(record)
+    remove_state(record)
+    judgement = judge.judge(record)
+    judge.write(record, judgement)
+    report = render.write(record)
+    code = judge.exit_code(judgement.verdict)
+    if interrupted:
+        code = INTERRUPTED
+    if failures:
+        code = BROKEN
+    return Finished(code, judgement.verdict, judgement.reasons, report, failures)

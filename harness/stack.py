@@ -1,0 +1,174 @@
+"""The local stack: mock systems as processes on loopback, each link of theirs through a Toxiproxy proxy.
+
+Provincial systems share a few processes; a system that the plan kills has one of its own, so that nobody dies with it.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.server import Server
+from faults.toxiproxy import Proxies
+from harness.errors import HarnessError
+from harness.ports import free_ports
+from harness.processes import Child, Guardian, stop_all
+from model.links import PEOPLE, SHARED_SYSTEMS, Link, province_system
+from model.plan import Plan
+from model.record import EventLog, Record
+
+READY_WITHIN = 20.0
+"""Seconds in which every system must accept connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Systems that share one process.
+
+    Attributes:
+        name: For logs and messages.
+        systems: Names of the systems.
+
+    """
+
+    name: str
+    systems: tuple[str, ...]
+
+
+def groups(plan: Plan) -> tuple[Group, ...]:
+    """Divide the systems of a plan over processes."""
+    alone = {fault.system for fault in plan.faults if fault.system}
+    provinces = [province_system(code) for code in plan.stack.provinces]
+    shared = [name for name in provinces if name not in alone]
+    count = plan.stack.province_processes
+    parts = [
+        Group("national", ("national",)),
+        Group("platforms", tuple(name for name in SHARED_SYSTEMS if name != "national" and name not in alone)),
+        *(Group(f"provinces-{index + 1}", tuple(shared[index::count])) for index in range(count)),
+        *(Group(name.replace(":", "-"), (name,)) for name in sorted(alone - {"national"})),
+    ]
+    return tuple(group for group in parts if group.systems)
+
+
+class LocalStack:
+    """Mock systems as processes, behind proxies.
+
+    Attributes:
+        addresses: System name -> its own ``host:port``.
+        routes: Link name -> ``host:port`` of its proxy.
+
+    """
+
+    def __init__(self, plan: Plan, record: Record, events: EventLog, guardian: Guardian) -> None:
+        self._plan = plan
+        self._record = record
+        self._events = events
+        self._guardian = guardian
+        self._children: dict[str, Child] = {}
+        self._group_of = {system: group for group in groups(plan) for system in group.systems}
+        ports = free_ports()
+        self.addresses = {system: f"127.0.0.1:{next(ports)}" for system in plan.systems}
+        self.routes: dict[str, str] = {}
+        self._server: Server | None = None
+
+    def start(self, server: Server, proxies: Proxies) -> None:
+        """Create the proxies, start the processes, wait until all accept, write ``stack.json``.
+
+        Raises:
+            HarnessError: A system didn't come up.
+
+        """
+        self.routes = proxies.create_all({link.name: self.addresses[link.target] for link in self._plan.links})
+        for group in groups(self._plan):
+            self._launch(group)
+        deadline = time.monotonic() + READY_WITHIN
+        for group in groups(self._plan):
+            self._await(group, deadline)
+        self._server = server
+        self._write()
+        self._events.write("stack_started", systems=len(self.addresses), links=len(self.routes))
+
+    def _launch(self, group: Group) -> None:
+        config = self._record.path(f"state/{group.name}.json")
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text(json.dumps(self._config(group)), encoding="utf-8")
+        log = self._record.path(f"logs/{group.name}.log")
+        self._children[group.name] = Child(
+            f"mock systems {group.name}", ["mocks.serve", str(config)], log, self._guardian
+        )
+
+    def _config(self, group: Group) -> dict[str, object]:
+        people = {Link(PEOPLE, system).name: self.people_address(system) for system in self.addresses}
+        return {
+            "systems": [{"name": name, "port": int(self.addresses[name].rpartition(":")[2])} for name in group.systems],
+            "provinces": self._plan.stack.provinces,
+            "state": str(self._record.path("state")),
+            "links": {**people, **self.routes},
+            "defects": self._plan.defects,
+            "seed": self._plan.seed,
+        }
+
+    def _await(self, group: Group, deadline: float) -> None:
+        child = self._children[group.name]
+        if child.hear(max(deadline - time.monotonic(), 0.0)) is None:
+            raise HarnessError(f"{child.name} did not come up within {READY_WITHIN:.0f} s; see logs/{group.name}.log")
+        for system in group.systems:
+            self._events.write("system_started", system=system, pid=child.pid)
+
+    def people_address(self, system: str) -> str:
+        """Return the address at which people reach a system: its proxy's, or its own where they don't."""
+        return self.routes.get(Link(PEOPLE, system).name, self.addresses[system])
+
+    def _write(self) -> None:
+        assert self._server is not None
+        systems = {
+            name: {
+                "url": f"http://{self.people_address(name)}",
+                "direct_url": f"http://{address}",
+                "pid": self._children[self._group_of[name].name].pid,
+            }
+            for name, address in self.addresses.items()
+        }
+        toxiproxy = {"api": self._server.api, "kind": self._server.kind}
+        self._record.write_json("stack.json", {"toxiproxy": toxiproxy, "systems": systems, "links": self.routes})
+
+    def kill(self, system: str) -> None:
+        """End the process of a system with SIGKILL."""
+        self._children[self._group_of[system].name].kill()
+
+    def restart(self, system: str) -> None:
+        """Start the process of a system again, on its old port and state, and wait until it accepts."""
+        group = self._group_of[system]
+        self._launch(group)
+        self._await(group, time.monotonic() + READY_WITHIN)
+        self._write()
+        self._events.write("system_restarted", system=system, pid=self._children[group.name].pid)
+
+    def is_running(self, system: str) -> bool:
+        """Tell whether the process of a system runs."""
+        return self._children[self._group_of[system].name].alive()
+
+    def exited(self) -> Iterator[tuple[str, int]]:
+        """Yield (system, exit status) for every system whose process has ended."""
+        for system, group in self._group_of.items():
+            status = self._children[group.name].process.poll()
+            if status is not None:
+                yield system, status
+
+    def pids(self) -> Mapping[str, int]:
+        """Return the process id of every group."""
+        return {name: child.pid for name, child in self._children.items()}
+
+    def stop(self) -> None:
+        """End every process."""
+        stop_all(list(self._children.values()))
+
+
+def remove_state(record: Record) -> Sequence[Path]:
+    """Delete the systems' databases: the audit has read them into the record."""
+    removed = sorted(record.path("state").glob("*"))
+    for path in removed:
+        path.unlink()
+    record.path("state").rmdir()
+    return removed

@@ -1,0 +1,188 @@
+"""What systems say to each other, in the words of the real interfaces [P]."""
+
+import hashlib
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from mocks.wire import Body
+
+Step = tuple[Annotated[int, msgspec.Meta(ge=1, le=1000)], Annotated[int, msgspec.Meta(ge=1, le=10)], float]
+"""A step of a dossier's history: sequence, state, occurred (Unix seconds)."""
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+IdNumber = Annotated[str, msgspec.Meta(pattern="^[0-9]{12}$", max_length=12)]
+ProvinceCode = Annotated[str, msgspec.Meta(pattern="^[0-9]{2}$", max_length=2)]
+CommuneCode = Annotated[str, msgspec.Meta(pattern="^[0-9]{5}$", max_length=5)]
+DossierCode = Annotated[str, msgspec.Meta(pattern=r"^[GH][0-9]{2}\.[0-9]{5}-[0-9]{6}-[0-9]{4,9}$", max_length=32)]
+Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+
+CREATE = "DongBoHoSoMC"
+PROGRESS = "CapNhatTienDoHoSoMC"
+PROGRESS_CHUNK = 10  # items of one CapNhatTienDoHoSoMC
+ITEM_EXISTS = 1
+ITEM_UNKNOWN = 2
+
+
+class Citizen(Body):
+    """Whom a population look-up asks about."""
+
+    SoDinhDanh: IdNumber
+    HoVaTen: Text
+    NgayThangNamSinh: Annotated[str, msgspec.Meta(pattern="^[0-9]{8}$", max_length=8)]
+
+
+class Enquiry(Citizen):
+    """A population look-up through the data-sharing platform."""
+
+    MaYeuCau: Text
+    MaDVC: Text
+    MaTichHop: Text
+    MaDonVi: Text
+    MaCanBo: Text
+
+
+class Resident(msgspec.Struct):
+    """What the population database knows of a citizen."""
+
+    SoDinhDanh: str
+    HoVaTen: str
+    NgayThangNamSinh: str
+    DiaChi: str
+    error_code: int = 0
+
+
+class Applicant(Body):
+    """Whose dossier it is."""
+
+    SoDinhDanh: IdNumber
+    HoVaTen: Text
+
+
+class Submission(Body):
+    """A dossier as a citizen submits it, or an officer takes it in."""
+
+    procedure: Text
+    province: ProvinceCode
+    commune: CommuneCode
+    applicant: Applicant
+    form: dict[str, Any]
+
+
+class Submitted(msgspec.Struct):
+    """A dossier was created; ``fee`` in VND."""
+
+    code: str
+    state: int
+    sequence: int
+    fee: int
+    error_code: int = 0
+
+
+class SyncItem(Body):
+    """A dossier as ``DongBoHoSoMC`` gives it, and as the portal hands it to a province."""
+
+    MaHoSo: DossierCode
+    MaThamChieu: Text
+    MaTinh: ProvinceCode
+    MaXa: CommuneCode
+    MaTTHC: Text
+    KenhThucHien: Literal[1, 2, 3]
+    MaBam: Hash
+    isUpdating: Literal["True", "False"]
+    TienTrinh: Annotated[list[Step], msgspec.Meta(min_length=1, max_length=1000)]
+
+
+class ProgressItem(Body):
+    """A step as ``CapNhatTienDoHoSoMC`` gives it."""
+
+    MaHoSo: DossierCode
+    ThuTu: Annotated[int, msgspec.Meta(ge=1, le=1000)]
+    TrangThai: Annotated[int, msgspec.Meta(ge=1, le=10)]
+    ThoiDiem: float
+
+
+class SyncCall(Body):
+    """The one call of the provinces' interface; ``data`` depends on ``service``."""
+
+    session: Text
+    madonvi: ProvinceCode
+    service: Text
+    data: msgspec.Raw
+
+
+class ItemResult(msgspec.Struct):
+    """What came of one item."""
+
+    MaHoSo: str
+    error_code: int
+    message: str = ""
+
+
+class SyncReply(msgspec.Struct):
+    """The answer to ``SyncCall``."""
+
+    error_code: int
+    data: Any = None
+    message: str = ""
+
+
+class Login(Body):
+    """A system or person logs in."""
+
+    username: Text
+    password: Text
+
+
+class Session(msgspec.Struct):
+    """A session, to be given back with every call."""
+
+    session: str
+
+
+class Created(msgspec.Struct):
+    """What came of a dossier handed over: 0 stored, 1 it was there already, -1 refused."""
+
+    error_code: int
+    message: str = ""
+
+
+class PaymentOrder(Body):
+    """A partner asks for a payment; ``SoTien`` in VND."""
+
+    MaDoiTac: Text
+    MaThamChieu: Text
+    SoTien: Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+    MaXacThuc: Hash
+
+
+class PaymentOpened(msgspec.Struct):
+    """A payment waits for the citizen."""
+
+    MaGiaoDich: str
+    UrlThanhToan: str
+    error_code: int = 0
+
+
+class PaymentNotice(Body):
+    """The platform tells the partner what became of a payment."""
+
+    MaGiaoDich: Text
+    MaThamChieu: Text
+    SoTien: int
+    TrangThai: Literal["paid"]
+    MaXacThuc: Hash
+
+
+def shared_secret(name: str) -> str:
+    """Return the secret that a partner shares with whom it talks to [A]."""
+    return f"bi-mat-{name}"
+
+
+def password(account: str) -> str:
+    """Return the password of an account [A]."""
+    return f"mk.{account}"
+
+
+def proof(*fields: object) -> str:
+    """Return the MaXacThuc of these fields, the secret last: SHA-256 (hex) of them, joined by ``|``."""
+    return hashlib.sha256("|".join(map(str, fields)).encode()).hexdigest()

@@ -1,0 +1,80 @@
+"""What a system tells Prometheus, on a registry of its own.
+
+Every label child exists before the first request: an error series that isn't there makes a ratio empty and a gate
+vacuous.
+"""
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Upper edges of the latency buckets, seconds; 2.0 is the target of the objectives."""
+CLASSES = ("2xx", "3xx", "4xx", "5xx")
+SYNC_RESULTS = ("applied", "repeated", "rejected")
+
+
+class Metrics:
+    """The series of one system.
+
+    Attributes:
+        registry: Where they are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry, system: str, operations: Iterable[str]) -> None:
+        self.registry = registry
+        self._system = system
+        named = tuple(operations)
+        requests = self._counter("thongsuot_requests", "Requests answered", "operation", "code")
+        seconds = Histogram(
+            "thongsuot_request_seconds",
+            "Time to answer a request",
+            ("system", "operation"),
+            buckets=EDGES,
+            registry=registry,
+        )
+        self._requests = {(name, code): requests.labels(system, name, code) for name in named for code in CLASSES}
+        self._seconds = {name: seconds.labels(system, name) for name in named}
+        sync = self._counter("thongsuot_sync_items", "Items of synchronisation received", "result")
+        self._sync = {result: sync.labels(system, result) for result in SYNC_RESULTS}
+        self._rejected = self._counter("thongsuot_outbox_rejected", "Messages finally rejected", "link")
+        self._attempts = self._counter("thongsuot_outbox_failures", "Attempts to deliver that failed", "link")
+        self._pending = self._gauge("thongsuot_outbox_pending", "Messages not yet acknowledged", "link")
+        self._dossiers = self._gauge("thongsuot_dossiers", "Dossiers stored")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, ("system", *labels), registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, ("system", *labels), registry=self.registry)
+
+    def observe(self, operation: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        self._requests[operation, f"{status // 100}xx"].inc()
+        self._seconds[operation].observe(seconds)
+
+    def synced(self, result: str) -> None:
+        """Count one item of synchronisation, by what came of it: one of ``SYNC_RESULTS``."""
+        self._sync[result].inc()
+
+    def watch_dossiers(self, count: Callable[[], int]) -> None:
+        """Ask this function for the number of dossiers whenever metrics are read."""
+        self._dossiers.labels(self._system).set_function(count)
+
+    def watch_link(self, link: str, pending: Callable[[], int]) -> None:
+        """Create a link's outbox series; ``pending`` is asked whenever metrics are read."""
+        self._pending.labels(self._system, link).set_function(pending)
+        self._rejected.labels(self._system, link)
+        self._attempts.labels(self._system, link)
+
+    def outbox_rejected(self, link: str, count: int) -> None:
+        """Count messages that the other side finally rejected."""
+        self._rejected.labels(self._system, link).inc(count)
+
+    def outbox_failed(self, link: str, count: int) -> None:
+        """Count attempts that will be repeated."""
+        self._attempts.labels(self._system, link).inc(count)
+
+    def text(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self.registry)

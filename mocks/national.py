@@ -1,0 +1,231 @@
+"""The National Public Service Portal: what citizens do there, and the outbox to the provinces."""
+
+import sqlite3
+import time
+from typing import Annotated
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from mocks import intake, keys, outbox, register
+from mocks.messages import (
+    CREATE,
+    Citizen,
+    Created,
+    Login,
+    PaymentNotice,
+    PaymentOpened,
+    Resident,
+    Session,
+    Submission,
+    Submitted,
+    SyncCall,
+    SyncItem,
+    SyncReply,
+    proof,
+    shared_secret,
+)
+from mocks.portal import Portal
+from mocks.posting import POSTS, Posting
+from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
+from mocks.tokens import Claims, Signer, TokenError
+from mocks.upstream import ask, ask_population
+from mocks.vneid import UserInfo
+from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
+from model import procedures
+from model.dossier import Channel, State
+from model.links import Link, province_system
+
+SESSION_LIFE = 8 * 3600.0  # seconds
+
+
+class AccessToken(Body):
+    """VNeID's access token, for which the portal opens a session."""
+
+    access_token: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]+$", max_length=4000)]
+
+
+class CitizenSession(msgspec.Struct):
+    """A citizen's session."""
+
+    session: str
+    TechID: str
+    HoVaTen: str
+
+
+class Search(Body):
+    """Query of the procedure search."""
+
+    q: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+
+
+class ProcedureItem(msgspec.Struct):
+    """A procedure as the search shows it; ``fee`` in VND."""
+
+    code: str
+    name: str
+    field: str
+    fee: int
+    level: str
+
+
+class Found(msgspec.Struct):
+    """What the search found."""
+
+    items: list[ProcedureItem]
+
+
+class PaymentAsked(msgspec.Struct):
+    """Where a citizen pays; ``SoTien`` in VND."""
+
+    MaGiaoDich: str
+    UrlThanhToan: str
+    SoTien: int
+
+
+class National(DossierSystem):
+    """The portal."""
+
+    schema = register.SCHEMA + keys.SCHEMA + outbox.SCHEMA
+
+    def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
+        super().__init__(name, surroundings, registry)
+        self._signer = Signer(self.store.secret())
+        self._portal = Portal(self.store, self.metrics, surroundings.defects, self._signer)
+        self._vneid = self.client("vneid")
+        self._population = self.client("population")
+        self._payment = self.client("payment")
+        for province in surroundings.provinces:
+            target = province_system(province)
+            posting = Posting(self.client(target), "/api/dossiers")
+            self.outbox.open(Link(name, target).name, posting.deliver, {CREATE: POSTS})
+
+    async def start(self) -> None:
+        """Start committer and senders, and read the intake."""
+        intake.warm()
+        procedures.search("", 1)
+        await super().start()
+
+    def table(self) -> tuple[Route, ...]:
+        """Return its routes."""
+        citizen = self._citizen
+        return (
+            Route("POST", "/sync", "sync", self.sync, SyncCall, SyncReply),
+            Route("POST", "/login", "login", self.login, Login, Session),
+            Route("POST", "/session", "session", self.open_session, AccessToken, CitizenSession),
+            Route("GET", "/procedures", "procedures", self.search, Search, Found, "query"),
+            Route("POST", "/population", "population", self.population, Citizen, Resident, auth=citizen),
+            Route(
+                "POST", "/dossiers", "submit", self.submit, Submission, Submitted,
+                status=201, auth=citizen, keyed=True,
+            ),
+            Route(
+                "POST", "/dossiers/{code}/payment", "payment", self.payment, Nothing, PaymentAsked,
+                auth=citizen, keyed=True,
+            ),
+            Route("POST", "/payments/callback", "callback", self.callback, PaymentNotice, Created),
+        )  # fmt: skip
+
+    async def sync(self, call: Call[SyncCall]) -> SyncReply:
+        """Take what a province has to tell."""
+        return await self._portal.sync(call)
+
+    async def login(self, call: Call[Login]) -> Session:
+        """Log a province in."""
+        return self._portal.login(call.content)
+
+    async def open_session(self, call: Call[AccessToken]) -> CitizenSession:
+        """Open a session for whoever VNeID says the token belongs to."""
+        headers = {"Authorization": f"Bearer {call.content.access_token}"}
+        received = await ask(self._vneid, "vneid", "GET", "/userinfo", headers=headers)
+        if received.status != 200:
+            raise Refusal(401, "unauthorised", "VNeID does not accept the access token")
+        try:
+            user = msgspec.json.decode(received.body, type=UserInfo)
+        except (msgspec.DecodeError, UnicodeError):
+            raise Refusal(502, "upstream", "vneid answered what isn't user information") from None
+        claims = Claims("citizen", user.SoDinhDanh, user.HoVaTen)
+        return CitizenSession(self._signer.sign(claims, SESSION_LIFE), user.TechID, user.HoVaTen)
+
+    async def search(self, call: Call[Search]) -> Found:
+        """Search the catalogue of procedures."""
+        found = procedures.search(call.content.q, call.content.limit)
+        return Found([ProcedureItem(p.code, p.name, p.field, p.fee, p.level) for p in found])
+
+    async def population(self, call: Call[Citizen]) -> Reply:
+        """Ask the population database about a citizen."""
+        return await ask_population(self._population, self.name, call.content)
+
+    async def submit(self, call: Call[Submission]) -> Reply:
+        """Store a dossier, and the message that hands it to its province."""
+        procedure = intake.checked(call.content)
+        if call.content.province not in self.surroundings.provinces:
+            raise Refusal(422, "validation", "province: not connected to the portal")
+        return await self.store.write(
+            lambda connection: self.keys.once(
+                connection, call, lambda connection: self._store(connection, call, procedure.fee)
+            )
+        )
+
+    def _store(self, connection: sqlite3.Connection, call: Call[Submission], fee: int) -> Reply:
+        new = intake.new_dossier(connection, "G", call, Channel.ONLINE)
+        first = (1, State.REGISTERED.value, round(time.time(), 6))
+        register.add(connection, new, [first])
+        item = SyncItem(
+            new.code, new.key, new.province, new.commune, new.procedure, Channel.ONLINE.value, new.hash,
+            "False", [first],
+        )  # fmt: skip
+        link = Link(self.name, province_system(new.province)).name
+        self.outbox.put(connection, link, (new.code, CREATE, msgspec.json.encode(item)))
+        return created(201, Submitted(new.code, first[1], first[0], fee))
+
+    async def payment(self, call: Call[Nothing]) -> Reply:
+        """Ask the payment platform for the payment of a dossier's fee."""
+        known = self.keys.answered(self.store.reader, call)
+        if known is not None:
+            return known
+        code, fee = self._fee(call.path["code"])
+        asked = await self._ask_payment(code, fee)
+        return await self.store.write(
+            lambda connection: self.keys.once(connection, call, lambda _: created(200, asked))
+        )
+
+    def _fee(self, code: str) -> tuple[str, int]:
+        dossier = register.find(self.store.reader, code)
+        if dossier is None:
+            raise unknown_dossier()
+        fee = procedures.procedures()[dossier.procedure].fee
+        if fee == 0:
+            raise Refusal(409, "transition", "no fee is due for this procedure")
+        return code, fee
+
+    async def _ask_payment(self, code: str, fee: int) -> PaymentAsked:
+        order = {
+            "MaDoiTac": self.name,
+            "MaThamChieu": code,
+            "SoTien": fee,
+            "MaXacThuc": proof(self.name, code, fee, shared_secret(self.name)),
+        }
+        received = await ask(self._payment, "payment", "POST", "/payments", msgspec.json.encode(order))
+        try:
+            opened = msgspec.json.decode(received.body, type=PaymentOpened)
+        except (msgspec.DecodeError, UnicodeError):
+            raise Refusal(502, "upstream", f"payment answered {received.status}") from None
+        return PaymentAsked(opened.MaGiaoDich, opened.UrlThanhToan, fee)
+
+    async def callback(self, call: Call[PaymentNotice]) -> Created:
+        """Note that a dossier's fee was paid; hearing it again changes nothing."""
+        notice = call.content
+        fields = (notice.MaGiaoDich, notice.MaThamChieu, notice.SoTien, notice.TrangThai)
+        if notice.MaXacThuc != proof(*fields, shared_secret(self.name)):
+            raise Refusal(401, "unauthorised", "MaXacThuc is wrong")
+        statement = "UPDATE dossiers SET paid = 1 WHERE code = ?"
+        known = await self.store.write(lambda connection: connection.execute(statement, (notice.MaThamChieu,)).rowcount)
+        return Created(0) if known else Created(-1, "không tồn tại")
+
+    def _citizen(self, token: str) -> Claims:
+        try:
+            return self._signer.verify(token, "citizen")
+        except TokenError as error:
+            raise Refusal(401, "unauthorised", str(error)) from None

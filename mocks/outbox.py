@@ -1,0 +1,196 @@
+"""The transactional outbox: messages are stored in the transaction of the change that they tell of.
+
+One sender per link delivers at least once. It keeps the order per dossier, not between dossiers: what it sends next
+is the oldest message, and with it others of its service that no earlier message of their dossier is ahead of.
+"""
+
+import asyncio
+import random
+import sqlite3
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from mocks.metrics import Metrics
+from mocks.store import Store
+
+FIRST_DELAY = 0.1  # seconds
+LAST_DELAY = 2.0  # seconds
+WINDOW = 100  # messages looked at to fill a batch
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS outbox(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, link TEXT NOT NULL, dossier TEXT NOT NULL, service TEXT NOT NULL,
+    body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS outbox_link ON outbox(link, id);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of an outbox.
+
+    Attributes:
+        id: Order of storing.
+        dossier: Messages of one dossier keep their order.
+        service: What it asks for.
+        body: JSON.
+    """
+
+    id: int
+    dossier: str
+    service: str
+    body: bytes
+
+
+class Outcome(Enum):
+    """What came of one message."""
+
+    DELIVERED = "acknowledged"
+    REJECTED = "finally rejected: not repeated"
+    RETRY = "unknown: to be repeated"
+
+
+Deliver = Callable[[Sequence[Message]], Awaitable[Sequence[Outcome]]]
+
+
+class Outbox:
+    """The outbox of one system."""
+
+    def __init__(self, store: Store, metrics: Metrics, seed: int) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._seed = seed
+        self._senders: dict[str, _Sender] = {}
+        self._touched: set[str] = set()
+        store.after_commit.append(self._wake)
+
+    def open(self, link: str, deliver: Deliver, limits: Mapping[str, int]) -> None:
+        """Serve a link.
+
+        Args:
+            link: Its name.
+            deliver: Delivers messages of one service; says for each what came of it. Raises nothing.
+            limits: The services, and how many messages of each go together.
+        """
+        rng = random.Random(f"{self._seed}:{link}")
+        self._senders[link] = _Sender(link, self._store, self._metrics, deliver, limits, rng)
+        self._metrics.watch_link(link, lambda: self.pending(link))
+
+    def put(self, connection: sqlite3.Connection, link: str, message: tuple[str, str, bytes]) -> None:
+        """Store a message (dossier, service, body) in the transaction of this connection."""
+        statement = "INSERT INTO outbox(link, dossier, service, body) VALUES(?, ?, ?, ?)"
+        connection.execute(statement, (link, *message))
+        self._touched.add(link)
+
+    def pending(self, link: str | None = None) -> int:
+        """Count the messages that have not been acknowledged, of one link or of all."""
+        statement = "SELECT count(*) FROM outbox WHERE link = ?1 OR ?1 IS NULL"
+        return int(self._store.reader.execute(statement, (link,)).fetchone()[0])
+
+    def start(self) -> None:
+        """Start the senders; what an earlier life of this system left is sent first."""
+        for sender in self._senders.values():
+            sender.start()
+
+    async def stop(self) -> None:
+        """Stop the senders where they are: what isn't acknowledged stays."""
+        await asyncio.gather(*(sender.stop() for sender in self._senders.values()))
+
+    def _wake(self) -> None:
+        for link in self._touched:
+            self._senders[link].wake()
+        self._touched.clear()
+
+
+class _Sender:
+    """Delivers the messages of one link, one batch after the other."""
+
+    def __init__(
+        self,
+        link: str,
+        store: Store,
+        metrics: Metrics,
+        deliver: Deliver,
+        limits: Mapping[str, int],
+        rng: random.Random,
+    ) -> None:
+        self._link = link
+        self._store = store
+        self._metrics = metrics
+        self._deliver = deliver
+        self._limits = limits
+        self._rng = rng
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self.wake()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def wake(self) -> None:
+        self._news.set()
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            self._news.clear()
+            messages = batch(self._window(), self._limits)
+            if not messages:
+                await self._news.wait()
+            elif await self._safely(messages):
+                failures = 0
+            else:
+                await asyncio.sleep(back_off(failures, self._rng))
+                failures += 1
+
+    async def _safely(self, messages: Sequence[Message]) -> bool:
+        try:
+            return await self._attempt(messages)
+        except Exception:
+            traceback.print_exc()
+            return False
+
+    async def _attempt(self, messages: Sequence[Message]) -> bool:
+        outcomes = await self._deliver(messages)
+        settled = [
+            message.id for message, outcome in zip(messages, outcomes, strict=True) if outcome is not Outcome.RETRY
+        ]
+        self._metrics.outbox_rejected(self._link, outcomes.count(Outcome.REJECTED))
+        self._metrics.outbox_failed(self._link, outcomes.count(Outcome.RETRY))
+        if settled:
+            await self._store.write(lambda connection: _remove(connection, settled))
+        return len(settled) == len(messages)
+
+    def _window(self) -> list[Message]:
+        statement = "SELECT id, dossier, service, body FROM outbox WHERE link = ? ORDER BY id LIMIT ?"
+        return [Message(*row) for row in self._store.committed.execute(statement, (self._link, WINDOW))]
+
+
+def batch(window: Iterable[Message], limits: Mapping[str, int]) -> list[Message]:
+    """Choose what goes next: the oldest message, and others of its service in the order of each dossier."""
+    chosen: list[Message] = []
+    held: set[str] = set()
+    for message in window:
+        fits = not chosen or (message.service == chosen[0].service and message.dossier not in held)
+        if not fits:
+            held.add(message.dossier)
+        elif len(chosen) < limits[message.service]:
+            chosen.append(message)
+        else:
+            break
+    return chosen
+
+
+def back_off(failures: int, rng: random.Random) -> float:
+    """Return seconds to wait: 0.1 s doubling to 2 s, less up to half of it at random."""
+    return min(LAST_DELAY, FIRST_DELAY * 2.0 ** min(failures, 10)) * rng.uniform(0.5, 1.0)
+
+
+def _remove(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+    connection.executemany("DELETE FROM outbox WHERE id = ?", [(id_,) for id_ in ids])

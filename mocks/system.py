@@ -1,0 +1,223 @@
+"""What every system has: a name, neighbours, metrics, health, and its life from start to stop."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+
+from mocks import openapi, register, wire
+from mocks.client import Client
+from mocks.defects import Defects
+from mocks.keys import Keys
+from mocks.metrics import Metrics
+from mocks.outbox import Outbox
+from mocks.store import Store
+from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
+from model.links import Link
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a system finds around it.
+
+    Attributes:
+        state: Folder of the SQLite files.
+        links: Link name -> ``host:port``.
+        provinces: Codes of the provinces of the stack.
+        defects: Seeded defects that are on.
+        seed: Of random choices.
+    """
+
+    state: Path
+    links: Mapping[str, str] = field(default_factory=dict)
+    provinces: Sequence[str] = ()
+    defects: Defects = field(default_factory=Defects)
+    seed: int = 0
+
+
+class Padding(Body):
+    """Query of the health check: how many bytes of padding to add."""
+
+    bytes: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+
+
+class Health(msgspec.Struct, omit_defaults=True):
+    """The system answers."""
+
+    status: str
+    system: str
+    padding: str = ""
+
+
+class PageOf(Body):
+    """Query of the listing: where to go on, how many at most."""
+
+    after: Annotated[str, msgspec.Meta(pattern="^[0-9]*$", max_length=18)] = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+class Page(msgspec.Struct):
+    """Dossiers in the order of storing; ``next`` is null at the end."""
+
+    items: list[register.Dossier]
+    next: str | None
+
+
+class Pending(msgspec.Struct):
+    """Messages that have not been acknowledged."""
+
+    pending: int
+
+
+class System:
+    """A system without a memory; the others build on it.
+
+    Attributes:
+        name: ``national``, ``province:01``, ...
+        surroundings: What it finds around it.
+        routes: Its route table.
+        metrics: Its series.
+    """
+
+    def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
+        self.name = name
+        self.surroundings = surroundings
+        self.routes = (*self.table(), *self._common())
+        operations = dict.fromkeys(route.operation for route in self.routes)
+        self.metrics = Metrics(registry, name, (*operations, wire.UNMATCHED))
+
+    def table(self) -> tuple[Route, ...]:
+        """Return the routes that only this kind of system has."""
+        return ()
+
+    def application(self) -> Starlette:
+        """Return the system as an ASGI application."""
+        return wire.application(self.routes, self.metrics)
+
+    async def start(self) -> None:
+        """Start what runs beside the server."""
+
+    async def stop(self) -> None:
+        """Stop it, and keep what is known."""
+
+    def client(self, target: str) -> Client:
+        """Return a client of the link to another system; raises KeyError where there is no such link."""
+        return Client(self.surroundings.links[Link(self.name, target).name])
+
+    def _common(self) -> tuple[Route, ...]:
+        return (
+            Route("GET", "/healthz", "healthz", self.health, Padding, Health, "query"),
+            Route("GET", "/metrics", "metrics", self.exposition),
+            Route("GET", "/openapi.json", "openapi", self.describe),
+        )
+
+    async def health(self, call: Call[Padding]) -> Health:
+        """Say that the system answers, with as much padding as was asked for."""
+        return Health("ok", self.name, "x" * call.content.bytes)
+
+    async def exposition(self, call: Call[Nothing]) -> Reply:
+        """Return the metrics."""
+        return Reply(200, self.metrics.text(), {"content-type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    async def describe(self, call: Call[Nothing]) -> Reply:
+        """Return the OpenAPI document."""
+        return Reply(200, msgspec.json.encode(openapi.document(self.name, self.routes)))
+
+
+class DurableSystem(System):
+    """A system with a store.
+
+    Attributes:
+        schema: Its tables.
+        store: Its SQLite file.
+    """
+
+    schema = ""
+
+    def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
+        super().__init__(name, surroundings, registry)
+        self.store = self.open_store(surroundings.state / f"{name.replace(':', '-')}.sqlite")
+
+    def open_store(self, path: Path) -> Store:
+        """Open the system's SQLite file."""
+        return Store(path, self.schema)
+
+    async def start(self) -> None:
+        """Start the committer."""
+        self.store.start()
+
+    async def stop(self) -> None:
+        """Commit what waits and close the store."""
+        await self.store.close()
+
+
+class MessagingSystem(DurableSystem):
+    """A system with a store and an outbox.
+
+    Attributes:
+        outbox: What it has to tell others.
+        keys: Idempotency keys that it has answered.
+    """
+
+    def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
+        super().__init__(name, surroundings, registry)
+        self.outbox = Outbox(self.store, self.metrics, surroundings.seed)
+        self.keys = Keys(surroundings.defects.forgets_keys)
+
+    async def start(self) -> None:
+        """Start committer and senders."""
+        await super().start()
+        self.outbox.start()
+
+    async def stop(self) -> None:
+        """Stop the senders, commit what waits, close the store."""
+        await self.outbox.stop()
+        await super().stop()
+
+    def _common(self) -> tuple[Route, ...]:
+        return (Route("GET", "/outbox", "outbox", self.backlog, gives=Pending), *super()._common())
+
+    async def backlog(self, call: Call[Nothing]) -> Pending:
+        """Count the messages that have not been acknowledged."""
+        return Pending(self.outbox.pending())
+
+
+class DossierSystem(MessagingSystem):
+    """A system that keeps dossiers: the portal or a province."""
+
+    def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
+        super().__init__(name, surroundings, registry)
+        self.metrics.watch_dossiers(lambda: register.count(self.store.reader))
+
+    def _common(self) -> tuple[Route, ...]:
+        return (
+            Route("GET", "/dossiers", "list", self.list_dossiers, PageOf, Page, "query"),
+            Route("GET", "/dossiers/{code}", "look_up", self.look_up, gives=register.Dossier),
+            *super()._common(),
+        )
+
+    async def look_up(self, call: Call[Nothing]) -> register.Dossier:
+        """Return one dossier."""
+        found = register.find(self.store.reader, call.path["code"])
+        if found is None:
+            raise unknown_dossier()
+        return found
+
+    async def list_dossiers(self, call: Call[PageOf]) -> Page:
+        """Return dossiers in the order of storing."""
+        items, last = register.page(self.store.reader, int(call.content.after or 0), call.content.limit)
+        return Page(items, None if last is None else str(last))
+
+
+def unknown_dossier() -> Refusal:
+    """Return the refusal of a code that nobody knows."""
+    return Refusal(404, "unknown", "no dossier has this code")
+
+
+def created(status: int, answer: Any) -> Reply:
+    """Return an answer in the form that idempotency keys remember."""
+    return Reply(status, msgspec.json.encode(answer))

@@ -1,0 +1,233 @@
+"""From a table of routes to an ASGI application: decoding, checks, refusals, metrics.
+
+A system writes down its routes as data; everything that is the same for each of them happens here. No body is ever
+logged: what people send is theirs.
+"""
+
+import hashlib
+import re
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+
+from mocks.metrics import Metrics
+
+BODY_LIMIT = 1 << 20  # bytes
+KEY = re.compile(r"[A-Za-z0-9._:-]{1,80}")
+UNMATCHED = "unmatched"
+
+T = TypeVar("T")
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    """Base of what people and systems send: unknown fields are refused."""
+
+
+class Nothing(Body):
+    """No content."""
+
+
+class Failure(msgspec.Struct):
+    """The body of every error."""
+
+    message: str
+    reason: str
+    error_code: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it goes over the wire.
+
+    Attributes:
+        status: HTTP status.
+        body: Bytes, JSON unless ``headers`` say otherwise.
+        headers: Beside the content type.
+    """
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Refusal(Exception):
+    """A request is refused: the HTTP status, the reason as a word for programs, the message for people."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+    def reply(self) -> Reply:
+        """Return the refusal as an answer."""
+        return Reply(self.status, msgspec.json.encode(Failure(str(self), self.reason)))
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """A request that passed every check.
+
+    Attributes:
+        content: The decoded body, form or query.
+        path: Parameters of the path.
+        session: What the route's ``auth`` made of the bearer token.
+        key: The idempotency key; empty where the route has none.
+        digest: SHA-256 of path and content: two calls with one digest ask for the same.
+    """
+
+    content: T
+    path: Mapping[str, str]
+    session: Any
+    key: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation of a system.
+
+    Attributes:
+        method: HTTP method.
+        path: With parameters in braces.
+        operation: Its name in metrics and OpenAPI.
+        handler: Called with a ``Call``; returns a Struct or a ``Reply``, or raises ``Refusal``.
+        takes: Struct of its content.
+        gives: Struct of its answer; None where it isn't JSON.
+        source: Where the content is.
+        status: Of the answer when all is well.
+        auth: Makes a session of a bearer token, or raises ``Refusal``; None: open to all.
+        keyed: Whether it takes an ``Idempotency-Key``.
+    """
+
+    method: str
+    path: str
+    operation: str
+    handler: Callable[[Any], Awaitable[Any]]
+    takes: type[msgspec.Struct] = Nothing
+    gives: type[msgspec.Struct] | None = None
+    source: Literal["json", "form", "query"] = "json"
+    status: int = 200
+    auth: Callable[[str], Any] | None = None
+    keyed: bool = False
+
+
+def application(routes: Sequence[Route], metrics: Metrics) -> Starlette:
+    """Return the ASGI application of a route table."""
+
+    async def unmatched(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        metrics.observe(UNMATCHED, status, 0.0)
+        return _response(Refusal(status, "unknown", f"no {request.method} {request.url.path} here").reply())
+
+    app = Starlette(
+        routes=[StarletteRoute(route.path, _endpoint(route, metrics), methods=[route.method]) for route in routes],
+        exception_handlers={HTTPException: unmatched},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _endpoint(route: Route, metrics: Metrics) -> Callable[[Request], Awaitable[Response]]:
+    decode = _decoder(route)
+
+    async def endpoint(request: Request) -> Response:
+        began = time.perf_counter()
+        reply = await _answer(route, request, decode)
+        metrics.observe(route.operation, reply.status, time.perf_counter() - began)
+        return _response(reply)
+
+    return endpoint
+
+
+async def _answer(route: Route, request: Request, decode: Callable[[bytes], Any]) -> Reply:
+    try:
+        return _reply(await route.handler(await _call(route, request, decode)), route.status)
+    except Refusal as refusal:
+        return refusal.reply()
+    except ClientDisconnect:
+        return Reply(499, b"")
+    except Exception:
+        traceback.print_exc()
+        return Refusal(500, "internal", "the system failed; nothing is known of the request's effect").reply()
+
+
+def _reply(result: object, status: int) -> Reply:
+    return result if isinstance(result, Reply) else Reply(status, msgspec.json.encode(result))
+
+
+def _response(reply: Reply) -> Response:
+    media = None if "content-type" in reply.headers else "application/json"
+    return Response(reply.body, reply.status, dict(reply.headers), media)
+
+
+async def _call(route: Route, request: Request, decode: Callable[[bytes], Any]) -> Call[Any]:
+    session = None if route.auth is None else route.auth(_bearer(request))
+    key = _key(request) if route.keyed else ""
+    raw = request.scope["query_string"] if route.source == "query" else await _read(request)
+    content = _decoded(decode, raw)
+    digest = _digest(request.url.path, content) if route.keyed else b""
+    return Call(content, request.path_params, session, key, digest)
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Refusal(401, "unauthorised", "Authorization: Bearer TOKEN is missing")
+    return token
+
+
+def _key(request: Request) -> str:
+    key = request.headers.get("idempotency-key", "")
+    if KEY.fullmatch(key) is None:
+        raise Refusal(400, "validation", "Idempotency-Key must be 1 to 80 of A-Z a-z 0-9 . _ : -")
+    return key
+
+
+async def _read(request: Request) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > BODY_LIMIT:
+            raise Refusal(413, "validation", f"the body is larger than {BODY_LIMIT} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _decoded(decode: Callable[[bytes], Any], raw: bytes) -> Any:
+    try:
+        return decode(raw)
+    except msgspec.ValidationError as error:
+        raise Refusal(422, "validation", str(error)) from None
+    except (msgspec.DecodeError, UnicodeError, ValueError) as error:
+        raise Refusal(400, "validation", f"not readable: {error}") from None
+    except RecursionError:
+        raise Refusal(400, "validation", "not readable: nested too deeply") from None
+
+
+def _decoder(route: Route) -> Callable[[bytes], Any]:
+    if route.source == "json":
+        decode = msgspec.json.Decoder(route.takes).decode
+        return lambda raw: decode(raw or b"{}") if route.takes is Nothing else decode(raw)
+    return lambda raw: msgspec.convert(_fields(raw), route.takes, strict=False)
+
+
+def _fields(raw: bytes) -> dict[str, str]:
+    pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50)
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise Refusal(422, "validation", "a field is given twice")
+    return fields
+
+
+def _digest(path: str, content: Any) -> bytes:
+    return hashlib.sha256(path.encode() + b"\0" + msgspec.json.encode(content, order="sorted")).digest()

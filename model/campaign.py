@@ -1,0 +1,206 @@
+"""Read a campaign file (TOML), change it by ``--set``, check it, and make a plan of it.
+
+Whatever is wrong with it ends in a ``CampaignError`` of one line: ``FILE:LINE: KEY: what is wrong; what to do``.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from model import checks, overrides, places, shape
+from model.checks import Known
+from model.plan import Plan
+from model.shape import Problem, did_you_mean, shown
+from model.toml_lines import KeyPath, lines
+
+__all__ = ["CampaignError", "Known", "load", "shipped"]
+
+MAX_BYTES = 1_000_000
+"""Of a campaign file [A]: some 20,000 lines."""
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+
+
+class CampaignError(Exception):
+    """A campaign can't be run: one line that says where, what is wrong and what to do."""
+
+
+def shipped() -> list[str]:
+    """Name the campaigns that ship with the package ``scenarios``."""
+    return sorted(path.stem for path in _folder().glob("*.toml"))
+
+
+def load(
+    source: str | Path,
+    known: Known,
+    changes: Sequence[str] = (),
+    *,
+    seed: int | None = None,
+    defects: Sequence[str] = (),
+) -> Plan:
+    """Make a plan of a campaign file.
+
+    Args:
+        source: Path of a TOML file, or the name of a shipped campaign.
+        known: What the layers above know by name.
+        changes: ``key=value`` each, applied in order.
+        seed: Takes the place of the file's.
+        defects: Seeded defects to switch on besides the file's.
+
+    Raises:
+        CampaignError: The file isn't there, isn't TOML or isn't a campaign.
+    """
+    path = _find(source)
+    text = _read(path)
+    draft = _Draft(path, _parse(path, text), lines(text))
+    for change in changes:
+        draft.change(change)
+    draft.complete(seed, defects)
+    return draft.plan(known)
+
+
+class _Draft:
+    """A campaign in the making: its data, and where each of them came from."""
+
+    def __init__(self, path: Path, data: dict[str, Any], found: Mapping[KeyPath, int]) -> None:
+        self._data = data
+        self._file = path
+        self._origin = {key: f"{path}:{line}" for key, line in found.items()}
+
+    def change(self, change: str) -> None:
+        """Apply one ``key=value``."""
+        origin = f"--set {change}"
+        try:
+            changed = overrides.apply(self._data, change)
+        except overrides.OverrideError as error:
+            raise self._error(error.problem, origin) from None
+        self._forget_below(changed)
+        for length in range(1, len(changed) + 1):
+            self._origin.setdefault(changed[:length], origin)
+
+    def complete(self, seed: int | None, defects: Sequence[str]) -> None:
+        """Fill in what the command line says, and all provinces where the file names none."""
+        if seed is not None:
+            self._data["seed"] = seed
+            self._origin["seed",] = f"--seed {seed}"
+        listed = self._data.setdefault("defects", [])
+        for defect in defects:
+            if isinstance(listed, list) and defect not in listed:
+                self._origin["defects", len(listed)] = f"--defect {defect}"
+                listed.append(defect)
+        stack = self._data.setdefault("stack", {})
+        if isinstance(stack, dict) and stack.get("provinces", "all") == "all":
+            stack["provinces"] = list(places.provinces())
+
+    def plan(self, known: Known) -> Plan:
+        """Check everything; raise CampaignError for the first problem."""
+        for problem in shape.problems(self._data, Plan):
+            raise self._error(problem)
+        plan = msgspec.convert(self._data, Plan)
+        for problem in checks.problems(plan, known):
+            raise self._error(problem)
+        return plan
+
+    def _error(self, problem: Problem, origin: str | None = None) -> CampaignError:
+        key = self._key(problem.path)
+        where = origin or self._where(problem.path)
+        return _one_line(f"{where}: {key + ': ' if key else ''}{problem.what}; {problem.remedy}")
+
+    def _where(self, path: KeyPath) -> str:
+        prefixes = (path[:length] for length in range(len(path), 0, -1))
+        return next((self._origin[prefix] for prefix in prefixes if prefix in self._origin), f"{self._file}:1")
+
+    def _key(self, path: KeyPath) -> str:
+        """Write a path as ``--set`` takes it: items of lists by their names."""
+        value: Any = self._data
+        words = []
+        for part in path:
+            value = _child(value, part)
+            name = overrides.name_of(value) if isinstance(part, int) else None
+            word = str(part) if name is None else name
+            words.append(word if _BARE.fullmatch(word) else json.dumps(word, ensure_ascii=False))
+        return ".".join(words)
+
+    def _forget_below(self, path: KeyPath) -> None:
+        for key in [key for key in self._origin if key[: len(path)] == path]:
+            del self._origin[key]
+
+
+def _child(value: Any, part: str | int) -> Any:
+    try:
+        return value[part]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _find(source: str | Path) -> Path:
+    if isinstance(source, Path) or source.endswith(".toml") or os.sep in source:
+        return Path(source)
+    if source in shipped():
+        return _folder() / f"{source}.toml"
+    if Path(source).is_file():
+        return Path(source)
+    raise _one_line(f"no campaign {shown(source)} ships, and no file has this name; {did_you_mean(source, shipped())}")
+
+
+def _folder() -> Path:
+    spec = importlib.util.find_spec("scenarios")
+    if spec is None or not spec.submodule_search_locations:
+        raise CampaignError("the package scenarios isn't installed; install thongsuot as its README says")
+    return Path(next(iter(spec.submodule_search_locations))) / "campaigns"
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise _one_line(
+            f"{path}: no such file; give a campaign file, or a shipped name: {', '.join(shipped())}"
+        ) from None
+    except IsADirectoryError:
+        raise _one_line(f"{path}: a folder; give the campaign file in it") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise _one_line(f"{path}: can't be read ({reason}); give a campaign file") from None
+    if len(content) > MAX_BYTES:
+        raise _one_line(f"{path}: longer than {MAX_BYTES:,} bytes; give a campaign file")
+    return _decode(path, content)
+
+
+def _decode(path: Path, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise _one_line(f"{path}:{line}: not UTF-8; save it as UTF-8") from None
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise _one_line(f"{path}:1: nested too deeply; a campaign needs four levels") from None
+    except ValueError as error:
+        raise _not_toml(path, text, str(error)) from None
+
+
+def _not_toml(path: Path, text: str, message: str) -> CampaignError:
+    place = _PLACE.search(message)
+    line = int(place[1]) if place and place[1] else text.rstrip().count("\n") + 1
+    culprit = (text.split("\n")[line - 1 : line] or [""])[0]
+    remedy = 'write codes in quotes: "01"' if re.search(r"[\[=, ]0\d", culprit) else "correct this line"
+    return _one_line(f"{path}:{line}: not TOML: {_PLACE.sub('', message)}; {remedy}")
+
+
+def _one_line(message: str) -> CampaignError:
+    """Escape whatever would break the line, or the terminal that shows it."""
+    return CampaignError("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message))

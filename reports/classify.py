@@ -1,0 +1,280 @@
+"""The SQL of the audit: ledger × reads -> findings. One statement per intermediate table, one query per category.
+
+Every statement is a scan, a hash join or a grouping: linear in the number of rows, and able to spill. A dossier is
+known by the idempotency key of its creation; a *book* is what one system holds, the portal or a province; the second
+reading (pass 2) is the final one.
+"""
+
+CREATIONS = "('submit', 'intake')"
+
+STAGES = f"""
+CREATE TEMP TABLE creations AS
+SELECT
+    coalesce(key, '') AS key,
+    min(operation) AS operation,
+    min(province) AS province,
+    min(commune) AS commune,
+    min(nullif(hash, '')) AS hash,
+    count(*) FILTER (event = 'ok') > 0 AS acknowledged,
+    count(*) FILTER (event IN ('ok', 'info')) = 0
+        AND count(*) FILTER (event = 'fail') >= greatest(count(*) FILTER (event = 'invoke'), 1) AS refused
+FROM ledger
+WHERE operation IN {CREATIONS}
+GROUP BY ALL;
+
+CREATE TEMP TABLE acknowledged AS
+SELECT DISTINCT coalesce(key, '') AS key, coalesce(dossier, '') AS code
+FROM ledger
+WHERE operation IN {CREATIONS} AND event = 'ok';
+
+CREATE TEMP TABLE books AS
+SELECT
+    system, system = 'national' AS portal, substr(system, 10) AS owner,
+    code, coalesce(key, '') AS key, province, commune, hash, state, sequence,
+    list_transform(steps, lambda step: try_cast(step[1] AS INTEGER)) AS numbers,
+    list_transform(steps, lambda step: try_cast(step[2] AS INTEGER)) AS states,
+    list_transform(steps, lambda step: step[3]) AS occurred,
+    list_transform(steps, lambda step: step[4]) AS applied
+FROM (
+    SELECT *, CASE WHEN json_valid(history) THEN from_json(history, '[["DOUBLE"]]') END AS steps
+    FROM reads
+    WHERE "pass" = 2
+);
+
+CREATE TEMP TABLE presence AS
+SELECT
+    reads.key,
+    bool_or("pass" = 2 AND system = 'national') AS portal,
+    bool_or("pass" = 2 AND system <> 'national') AS provincial,
+    bool_or("pass" = 1 AND system = 'national') AS portal_before,
+    bool_or("pass" = 1 AND system = 'province:' || creations.province) AS provincial_before,
+    min(code) AS code
+FROM reads JOIN creations ON reads.key = creations.key
+GROUP BY reads.key;
+
+CREATE TEMP TABLE fates AS
+SELECT
+    creations.*,
+    presence.code,
+    coalesce(portal, false) AS portal,
+    coalesce(provincial, false) AS provincial,
+    coalesce(portal_before, false) AS portal_before,
+    coalesce(provincial_before, false) AS provincial_before,
+    'national' NOT IN (FROM readable) OR 'province:' || province NOT IN (FROM readable) AS unread
+FROM creations LEFT JOIN presence ON creations.key = presence.key;
+
+CREATE TEMP TABLE names AS
+SELECT DISTINCT key, code FROM (
+    SELECT key, code FROM books UNION ALL SELECT key, code FROM acknowledged
+) WHERE key <> '' AND code <> '';
+
+CREATE TEMP TABLE lost AS
+SELECT
+    acknowledged.code, fates.key, province, commune,
+    CASE
+        WHEN NOT portal AND NOT provincial THEN 'absent from the portal and from province ' || province
+        WHEN NOT portal THEN 'absent from the portal'
+        WHEN NOT provincial THEN 'absent from province ' || province
+        ELSE 'no system holds the acknowledged code, only ' || fates.code
+    END
+    || CASE WHEN portal_before > portal OR provincial_before > provincial
+            THEN ', though the first reading found it' ELSE '' END AS detail
+FROM fates
+JOIN acknowledged ON fates.key = acknowledged.key
+LEFT JOIN (SELECT DISTINCT key, code FROM books) held
+    ON held.key = acknowledged.key AND held.code = acknowledged.code
+WHERE NOT unread AND (NOT portal OR NOT provincial OR (acknowledged.code <> '' AND held.code IS NULL));
+
+CREATE TEMP TABLE paths AS
+SELECT DISTINCT states, coalesce(operation, CASE states[1] WHEN 1 THEN 'submit' ELSE 'intake' END) AS operation
+FROM books LEFT JOIN creations ON books.key = creations.key
+WHERE len(states) > 0 AND len(list_filter(states, lambda state: state IS NULL)) = 0;
+
+CREATE TEMP TABLE lags AS
+SELECT province, occurred, greatest(applied - occurred, 0) AS lag
+FROM (
+    SELECT
+        province.owner AS province,
+        province.states[1] = 2 AS from_province,
+        unnest(province.numbers) AS number,
+        unnest(province.occurred) AS occurred,
+        unnest(CASE WHEN portal.numbers = province.numbers THEN portal.applied ELSE list_transform(
+            province.numbers, lambda number: portal.applied[list_position(portal.numbers, number)]) END) AS applied
+    FROM books province
+    LEFT JOIN (FROM books WHERE portal) portal ON portal.key = province.key AND portal.code = province.code
+    WHERE NOT province.portal
+)
+WHERE (number > 1 OR from_province) AND occurred IS NOT NULL;
+"""
+"""Needs a table ``readable(system)``: the systems of which both readings are complete.
+
+``lags`` has one row per step that a province owed the portal: ``lag`` in seconds, NULL where the portal hasn't got it.
+"""
+
+LOST = "SELECT code, key, province, commune, detail FROM lost"
+
+DUPLICATED = """
+WITH keys AS (
+    SELECT key FROM names GROUP BY key HAVING count(*) > 1
+), codes AS (
+    SELECT code FROM names GROUP BY code HAVING count(*) > 1
+), several AS (
+    SELECT key, count(*) || ' dossiers for one key: ' || string_agg(code, ', ' ORDER BY code) AS detail
+    FROM names SEMI JOIN keys ON keys.key = names.key
+    GROUP BY key
+), shared AS (
+    SELECT code, min(key) AS key, 'one code for ' || count(*) || ' keys: ' || string_agg(key, ', ' ORDER BY key) AS detail
+    FROM names SEMI JOIN codes ON codes.code = names.code
+    GROUP BY code
+), doubled AS (
+    SELECT code, min(key) AS key, system || ' lists it ' || count(*) || ' times' AS detail
+    FROM books
+    GROUP BY system, code HAVING count(*) > 1
+)
+SELECT code, found.key, province, commune, detail
+FROM (
+    SELECT names.code, several.key, detail FROM names JOIN several ON several.key = names.key
+    UNION ALL FROM shared
+    UNION ALL FROM doubled
+) found
+LEFT JOIN creations ON creations.key = found.key
+"""
+
+DIVERGENT = """
+SELECT code, key, province, commune, detail FROM (
+    SELECT portal.code, portal.key, creations.province, creations.commune, concat_ws('; ',
+        CASE WHEN portal.state IS DISTINCT FROM province.state
+             THEN format('state: portal {}, province {}', portal.state, province.state) END,
+        CASE WHEN portal.sequence IS DISTINCT FROM province.sequence
+             THEN format('last step: portal {}, province {}', portal.sequence, province.sequence) END,
+        CASE WHEN portal.hash IS DISTINCT FROM province.hash THEN 'the hashes of portal and province differ' END,
+        CASE WHEN portal.hash <> creations.hash THEN 'the portal holds other content than was sent' END,
+        CASE WHEN province.hash <> creations.hash THEN 'the province holds other content than was sent' END,
+        CASE WHEN portal.states[-1] <> portal.state OR portal.numbers[-1] <> portal.sequence
+             THEN 'the portal''s history ends elsewhere than its state' END,
+        CASE WHEN province.states[-1] <> province.state OR province.numbers[-1] <> province.sequence
+             THEN 'the province''s history ends elsewhere than its state' END,
+        CASE WHEN portal.states <> province.states AND len(list_filter(
+                province.numbers, lambda number: portal.states[list_position(portal.numbers, number)]
+                              <> province.states[list_position(province.numbers, number)])) > 0
+             THEN 'step states: portal ' || portal.states::VARCHAR || ', province ' || province.states::VARCHAR END
+    ) AS detail
+    FROM books portal
+    JOIN books province ON portal.key = province.key AND portal.code = province.code
+    JOIN creations ON creations.key = portal.key
+    WHERE portal.portal AND NOT province.portal
+) WHERE detail <> ''
+UNION ALL
+SELECT code, key, province, commune,
+       'never acknowledged, yet ' || CASE WHEN portal THEN 'at the portal and not in province ' || province
+                                          ELSE 'in province ' || province || ' and not at the portal' END
+FROM fates
+WHERE NOT acknowledged AND NOT refused AND NOT unread AND portal <> provincial
+"""
+
+REGRESSED = """
+SELECT code, key, province, commune, system || ': ' || detail FROM (
+    SELECT *, concat_ws('; ',
+        CASE WHEN states IS NULL OR len(list_filter(numbers, lambda number: number IS NULL)) > 0
+                  OR len(list_filter(states, lambda state: state IS NULL)) > 0
+                  OR len(list_filter(occurred, lambda time: time IS NULL)) > 0
+             THEN 'its history can''t be read' END,
+        CASE WHEN numbers <> list_transform(range(1, len(numbers) + 1), lambda number: number::INTEGER)
+             THEN 'steps ' || numbers::VARCHAR || ' aren''t 1 to ' || len(numbers) END,
+        CASE WHEN occurred <> list_sort(occurred) THEN 'times go backwards' END,
+        why
+    ) AS detail
+    FROM (
+        SELECT books.*, why
+        FROM books
+        LEFT JOIN creations ON creations.key = books.key
+        LEFT JOIN forbidden ON forbidden.states = books.states AND forbidden.operation =
+            coalesce(creations.operation, CASE books.states[1] WHEN 1 THEN 'submit' ELSE 'intake' END)
+    )
+) WHERE detail <> ''
+UNION ALL
+SELECT final.code, final.key, final.province, final.commune,
+       format('{}: {} steps in the first reading, {} in the second',
+              final.system, earlier.sequence, final.sequence)
+FROM books final
+JOIN (SELECT system, code, key, sequence FROM reads WHERE "pass" = 1) earlier
+    ON earlier.system = final.system AND earlier.code = final.code AND earlier.key = final.key
+WHERE earlier.sequence > final.sequence
+UNION ALL
+SELECT said.dossier, '', min(province), min(commune),
+       format('the acknowledged step {} ({}, state {}) isn''t in the province''s history',
+              said.sequence, min(operation), said.state)
+FROM (FROM ledger WHERE event = 'ok' AND dossier <> '' AND sequence > 0 AND state > 0) said
+ANTI JOIN (SELECT code, unnest(numbers) AS sequence, unnest(states) AS state FROM books WHERE NOT portal) held
+    ON held.code = said.dossier AND held.sequence = said.sequence AND held.state = said.state
+ANTI JOIN lost ON lost.code = said.dossier
+WHERE 'province:' || province IN (FROM readable)
+GROUP BY said.dossier, said.sequence, said.state
+"""
+
+PHANTOM = """
+SELECT code, coalesce(key, ''), min(province), min(commune),
+       'held by ' || string_agg(DISTINCT system, ', ' ORDER BY system) || '; nobody attempted it'
+FROM reads ANTI JOIN creations ON creations.key = reads.key
+GROUP BY ALL
+"""
+
+RESURRECTED = """
+SELECT code, key, province, commune,
+       'refused, yet held by ' || CASE WHEN portal OR portal_before THEN 'the portal' ELSE 'a province' END
+FROM fates
+WHERE refused AND code IS NOT NULL
+"""
+
+MISROUTED = """
+SELECT books.code, books.key, creations.province, creations.commune, concat_ws('; ',
+    CASE WHEN NOT portal AND owner <> creations.province THEN 'stored by ' || system END,
+    CASE WHEN books.province IS DISTINCT FROM creations.province
+              OR books.commune IS DISTINCT FROM creations.commune
+         THEN format('{}: {}/{} instead of {}/{}', system, coalesce(books.province, ''), coalesce(books.commune, ''),
+                     creations.province, creations.commune) END)
+FROM books JOIN creations ON creations.key = books.key
+WHERE (NOT portal AND owner <> creations.province)
+   OR books.province IS DISTINCT FROM creations.province
+   OR books.commune IS DISTINCT FROM creations.commune
+"""
+
+STALE = """
+SELECT coalesce(fates.code, ''), fates.key, province, commune, 'only the second reading found it '
+       || CASE WHEN portal_before THEN 'in province ' || province ELSE 'at the portal' END
+FROM fates ANTI JOIN lost ON lost.key = fates.key
+WHERE acknowledged AND NOT unread AND portal AND provincial AND NOT (portal_before AND provincial_before)
+"""
+
+RECOVERED = """
+SELECT code, key, province, commune, 'never acknowledged, yet stored'
+FROM fates
+WHERE NOT acknowledged AND NOT refused AND (portal OR provincial)
+"""
+
+CATEGORIES: dict[str, str] = {
+    "lost": LOST,
+    "duplicated": DUPLICATED,
+    "divergent": DIVERGENT,
+    "regressed": REGRESSED,
+    "phantom": PHANTOM,
+    "resurrected": RESURRECTED,
+    "misrouted": MISROUTED,
+    "stale": STALE,
+    "recovered": RECOVERED,
+}
+"""Category -> query of (code, key, province, commune, detail)."""
+
+COUNTS = """
+SELECT
+    (SELECT count(*) FROM creations),
+    (SELECT count(*) FROM creations WHERE acknowledged),
+    (SELECT count(*) FROM creations WHERE refused),
+    (SELECT count(*) FROM creations WHERE NOT acknowledged AND NOT refused),
+    (SELECT count(DISTINCT code) FROM books),
+    (SELECT count(*) FROM fates WHERE acknowledged AND unread)
+"""
+
+SYNC_LAG = """
+SELECT quantile_disc(lag, [0.5, 0.95, 0.99]), max(lag), count(lag) FROM lags
+"""

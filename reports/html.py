@@ -1,0 +1,95 @@
+"""The page ``report.html``: one file that opens offline. The template holds the words, this module the values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from reports import charts, summary
+from reports.series import RULES, Event, Facts, audit_doubt, flat, rule_verdict
+
+VIETNAM = timezone(timedelta(hours=7))
+WIDE, NARROW = 1130, 380
+MOST_CODES, MOST_FINDINGS, MOST_EVENTS = 100, 100, 400
+
+
+def page(facts: Facts, names: Mapping[str, str]) -> str:
+    """Return ``report.html``; ``names`` are those of the provinces by code."""
+    verdict, found = facts.verdict.verdict, facts.verdict.integrity
+    return _template().render(
+        facts=facts,
+        plan=facts.plan,
+        verdict=facts.verdict,
+        load=facts.verdict.load,
+        found=found,
+        audit=facts.audit,
+        word=summary.WORDS.get(verdict, (verdict.upper(), "", "?")),
+        style=verdict if verdict in summary.WORDS else "inconclusive",
+        names=names,
+        rules=[(rule, *summary.MEANING[rule], rule_verdict(facts, rule), found.codes(rule)) for rule in RULES],
+        audit_doubt=audit_doubt(facts),
+        began=calendar(facts.began),
+        events=[(event, details(event)) for event in facts.events[:MOST_EVENTS]],
+        most_codes=MOST_CODES,
+        most_findings=MOST_FINDINGS,
+        timelines=[(width, charts.timeline(facts, width)) for width in (WIDE, NARROW)],
+    )
+
+
+def calendar(time: float) -> str:
+    """Write a Unix time as date and time in Vietnam."""
+    return datetime.fromtimestamp(time, VIETNAM).strftime("%d/%m/%Y %H:%M:%S (UTC+7)")
+
+
+def details(event: Event) -> str:
+    """Write what an event carries: ``link citizen->national, kind down``."""
+    return ", ".join(f"{name} {value}" for name, value in flat(dict(event.fields)))
+
+
+def size(value: Any) -> str:
+    """Write how many there are, of a number or a list."""
+    return summary.number(len(value) if isinstance(value, list) else value or 0)
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FunctionLoader(_source),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": summary.number,
+        "seconds": summary.seconds,
+        "share": summary.share,
+        "moment": summary.moment,
+        "measured": summary.measured,
+        "size": size,
+        "arrow": summary.arrow,
+    }
+    environment.globals |= {
+        "objective_cells": summary.objective_cells,
+        "errors": summary.errors,
+        "fault_state": summary.fault_state,
+        "strip": charts.strip,
+        "strip_label": charts.strip_label,
+        "style_sheet": Markup(_source("report.css")),  # noqa: S704 - our own file
+    }
+    return environment.get_template("report.html")
+
+
+def _source(name: str) -> str:
+    return files("reports").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _shown(value: Any) -> Any:
+    return summary.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

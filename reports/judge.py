@@ -1,0 +1,231 @@
+"""The judge: record -> verdict. Pure: the same record gives the same bytes, at any time, on any machine.
+
+A run passes when every objective is met, no dossier came to harm, everything was read, the load kept to its schedule,
+and every fault was proved and healed. The worst wins: pass < inconclusive < fail.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import duckdb
+
+from model.plan import Objective, Plan
+from model.record import Record
+from reports import tables, validity
+from reports.audit import FAILURES, Audit, audit
+from reports.indicators import OF_LOAD, measure
+from reports.outcome import Outcome
+from reports.selection import Evidence, windows
+from reports.statistics import Verdict, worst
+from reports.validity import FaultResult, Load
+
+EXIT_CODES: dict[str, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
+NAMED = 5  # dossiers that a reason names
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveResult:
+    """An objective, judged; figures are in the unit of ``target``, None where infinite or unknown."""
+
+    name: str
+    indicator: str
+    scope: str
+    target: float
+    observed: float | None
+    low: float | None
+    high: float | None
+    samples: int
+    verdict: Verdict
+    provenance: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on a run and all that it rests on.
+
+    Attributes:
+        verdict: The worst of its parts.
+        reasons: Failures first, then what is inconclusive; of a pass, one sentence that says what was shown.
+        objectives: In the plan's order.
+        audit: What became of every dossier.
+        load: What the generator did.
+        faults: In the plan's order.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    objectives: tuple[ObjectiveResult, ...]
+    audit: Audit
+    load: Load
+    faults: tuple[FaultResult, ...]
+
+
+Reason = tuple[Verdict, str]
+
+
+def judge(record: Record) -> Judgement:
+    """Judge a sealed record.
+
+    Raises:
+        RecordError: The record is truncated or foreign.
+    """
+    plan, events, stack = record.plan(), record.events(), _stack(record)
+    with tables.opened(record) as database:
+        evidence = Evidence(database, plan, events, windows(plan, events, stack))
+        audited = audit(database, plan.stack.provinces, events)
+        load = validity.load(database, events)
+        late = validity.is_late(load, plan.limits)
+        objectives = tuple(_objective(objective, evidence, late) for objective in plan.objectives)
+        reasons = [
+            *_integrity(database, audited, events),
+            *_verdicts("fail", validity.crashes(plan, events, evidence.windows, stack)),
+            *((result.verdict, f"{result.name}: {result.reason}") for result in objectives),
+            *_verdicts("inconclusive", validity.doubts(database, plan, events, load)),
+        ]
+    faults = validity.fault_results(plan, events)
+    reasons += _verdicts("inconclusive", (reason for fault in faults for reason in fault.reasons))
+    verdict = worst([verdict for verdict, _ in reasons])
+    return Judgement(verdict, _reasons(plan, reasons, audited, load), objectives, audited, load, faults)
+
+
+def write(record: Record, judgement: Judgement) -> None:
+    """Write ``audit.json`` and ``verdict.json``."""
+    record.write_json("audit.json", audit_json(judgement.audit))
+    record.write_json("verdict.json", verdict_json(judgement))
+
+
+def exit_code(verdict: str) -> int:
+    """Return the exit code that stands for a verdict: 0 pass, 1 fail, 3 inconclusive."""
+    return EXIT_CODES[verdict]
+
+
+def verdict_json(judgement: Judgement) -> dict[str, Any]:
+    """Return what ``verdict.json`` holds; docs/record.md has its shape."""
+    load = judgement.load
+    return {
+        "verdict": judgement.verdict,
+        "reasons": list(judgement.reasons),
+        "objectives": [_without(asdict(result), "reason") for result in judgement.objectives],
+        "integrity": {
+            "acknowledged": judgement.audit.counts["acknowledged"],
+            "read": judgement.audit.counts["read"],
+            **{category: list(judgement.audit.codes[category]) for category in FAILURES},
+            "unread": judgement.audit.counts["unread"],
+        },
+        "load": {
+            "planned": load.planned,
+            "started": load.started,
+            "dropped": load.dropped,
+            "unfinished": load.unfinished,
+            "late_p99_seconds": _rounded(load.late_p99),
+        },
+        "faults": [_without(asdict(fault), "reasons") for fault in judgement.faults],
+    }
+
+
+def audit_json(audited: Audit) -> dict[str, Any]:
+    """Return what ``audit.json`` holds."""
+    return {
+        "counts": dict(audited.counts),
+        "findings": [asdict(finding) for finding in audited.findings],
+        "sync_lag": {name: _rounded(value) for name, value in asdict(audited.sync_lag).items()},
+        "stale": audited.counts["stale"],
+        "recovered": audited.counts["recovered"],
+        "systems": [
+            {"system": read.system, "pass": read.number, "dossiers": read.dossiers, "complete": read.complete}
+            for read in audited.systems
+        ],
+    }
+
+
+def _stack(record: Record) -> Mapping[str, Mapping[str, Any]]:
+    """Return the systems of ``stack.json``; a run that broke before the stack was up has none."""
+    if not record.path("stack.json").exists():
+        return {}
+    stack = record.json("stack.json")
+    systems = stack.get("systems") if isinstance(stack, dict) else None
+    return {name: entry for name, entry in (systems or {}).items() if isinstance(entry, dict)}
+
+
+def _objective(objective: Objective, evidence: Evidence, late: bool) -> ObjectiveResult:
+    outcome = measure(objective, evidence)
+    verdict, reason = _excused(objective, outcome, late)
+    return ObjectiveResult(
+        objective.name,
+        objective.indicator,
+        objective.scope,
+        objective.target,
+        _rounded(outcome.observed),
+        _rounded(outcome.low),
+        _rounded(outcome.high),
+        outcome.samples,
+        verdict,
+        objective.provenance,
+        reason,
+    )
+
+
+def _excused(objective: Objective, outcome: Outcome, late: bool) -> tuple[Verdict, str]:
+    """Take a failure back that a late generator may have caused itself."""
+    if late and outcome.verdict == "fail" and objective.indicator in OF_LOAD:
+        return "inconclusive", f"{outcome.reason}; the generator was late and may have caused it"
+    return outcome.verdict, outcome.reason
+
+
+def _integrity(
+    database: duckdb.DuckDBPyConnection, audited: Audit, events: Sequence[Mapping[str, Any]]
+) -> Iterator[Reason]:
+    worker_lost = any(event["event"] == "worker_lost" for event in events)
+    for category in FAILURES:
+        codes = audited.codes[category]
+        if codes:
+            excused = category == "phantom" and worker_lost
+            note = " (a lost worker may have attempted them)" if excused else ""
+            yield ("inconclusive" if excused else "fail"), f"integrity: {_named(category, codes)}{note}"
+    if audited.unread_systems:
+        names = ", ".join(audited.unread_systems[:NAMED]) + (", …" if len(audited.unread_systems) > NAMED else "")
+        yield "inconclusive", f"audit: {len(audited.unread_systems)} systems weren't read completely, twice: {names}"
+    if audited.counts["unread"]:
+        yield "inconclusive", f"audit: {audited.counts['unread']} acknowledged dossiers couldn't be looked up"
+    ((rows,),) = database.execute("SELECT count(*) FROM ledger").fetchall()
+    if not rows:
+        yield "inconclusive", "audit: the ledger is empty, so no dossier was put to the test"
+    elif audited.counts["attempted"] and not audited.counts["acknowledged"]:
+        yield "inconclusive", "audit: no dossier was acknowledged, so none was put to the test"
+
+
+def _named(category: str, codes: Sequence[str]) -> str:
+    shown = ", ".join(codes[:NAMED]) + (", …" if len(codes) > NAMED else "")
+    return f"{len(codes)} dossier{'s' * (len(codes) > 1)} {category}: {shown}"
+
+
+def _verdicts(verdict: Verdict, reasons: Iterator[str]) -> list[Reason]:
+    return [(verdict, reason) for reason in reasons]
+
+
+def _reasons(plan: Plan, reasons: Sequence[Reason], audited: Audit, load: Load) -> tuple[str, ...]:
+    said = [reason for wanted in ("fail", "inconclusive") for verdict, reason in reasons if verdict == wanted]
+    bare = [] if plan.objectives else ["the campaign has no objectives: judged on integrity and validity alone"]
+    return tuple(said + bare) if said else (*bare, _shown(plan, audited, load))
+
+
+def _shown(plan: Plan, audited: Audit, load: Load) -> str:
+    return (
+        f"{len(plan.objectives)} objectives met over {load.started} arrivals and {load.samples} requests; "
+        f"{audited.counts['acknowledged']} acknowledged dossiers read twice from {len(audited.systems) // 2} systems, "
+        f"none lost, duplicated, divergent, regressed, phantom, resurrected or misrouted; "
+        f"{len(plan.faults)} faults proved and healed"
+    )
+
+
+def _without(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key != name}
+
+
+def _rounded(value: float | None) -> float | int | None:
+    """Keep 6 significant digits; whole numbers stay whole, infinity is None."""
+    if value is None or isinstance(value, int):
+        return value
+    return None if value in (float("inf"), float("-inf")) or value != value else float(f"{value:.6g}")  # noqa: PLR0124  # NaN

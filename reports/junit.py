@@ -1,0 +1,105 @@
+"""JUnit XML of a run: a failure is a <failure>, what can't be told is an <error>, so that a CI server sees both.
+
+One test case per objective, per integrity rule, per fault, one for the load and one for the verdict itself: the file
+is green only where the verdict is ``pass``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+from reports.series import RULES, Facts, FaultLife, ObjectiveResult, audit_doubt, rule_verdict
+from reports.summary import MEANING, bounds, fault_state, listed, measured, quantity, target, visible
+
+TAGS = {"fail": "failure", "inconclusive": "error"}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test case.
+
+    Attributes:
+        name: What is tested.
+        verdict: ``pass``, ``fail`` or ``inconclusive``.
+        message: One line.
+        detail: More of it.
+    """
+
+    name: str
+    verdict: str
+    message: str
+    detail: str = ""
+
+
+def text(facts: Facts) -> str:
+    """Return ``junit.xml``."""
+    suites = {
+        "verdict": [_verdict(facts)],
+        "load": [_load(facts)],
+        "objectives": [_objective(result) for result in facts.verdict.objectives],
+        "integrity": list(_integrity(facts)),
+        "faults": [_fault(life) for life in facts.faults],
+    }
+    root = ET.Element("testsuites", _totals([case for cases in suites.values() for case in cases]))
+    root.set("name", visible(facts.plan.name))
+    for name, cases in suites.items():
+        if cases:
+            root.append(_suite(f"{facts.plan.name}.{name}", cases))
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _totals(cases: Sequence[Case]) -> dict[str, str]:
+    counts = {"failures": "failure", "errors": "error"}
+    found = [_tag(case) for case in cases]
+    return {"tests": str(len(cases))} | {key: str(found.count(tag)) for key, tag in counts.items()}
+
+
+def _tag(case: Case) -> str | None:
+    return None if case.verdict == "pass" else TAGS.get(case.verdict, "error")
+
+
+def _suite(name: str, cases: Sequence[Case]) -> ET.Element:
+    suite = ET.Element("testsuite", {"name": visible(name)} | _totals(cases))
+    for case in cases:
+        element = ET.SubElement(suite, "testcase", classname=visible(name), name=visible(case.name))
+        if tag := _tag(case):
+            ET.SubElement(element, tag, message=visible(case.message)).text = visible(case.detail) or None
+        elif case.message:
+            ET.SubElement(element, "system-out").text = visible(case.message)
+    return suite
+
+
+def _verdict(facts: Facts) -> Case:
+    reasons = facts.verdict.reasons
+    return Case("verdict", facts.verdict.verdict, reasons[0] if reasons else "", "\n".join(reasons))
+
+
+def _load(facts: Facts) -> Case:
+    return Case("load is valid", "inconclusive" if facts.doubts else "pass", "; ".join(facts.doubts))
+
+
+def _objective(result: ObjectiveResult) -> Case:
+    observed = f"observed {quantity(result.indicator, result.observed)}, target {target(result)}"
+    detail = f"95 % bounds {bounds(result)}; {result.samples or 0} samples; {result.provenance}"
+    return Case(result.name, result.verdict, observed, detail)
+
+
+def _integrity(facts: Facts) -> Iterator[Case]:
+    doubt = audit_doubt(facts)
+    for rule in RULES:
+        codes = facts.verdict.integrity.codes(rule)
+        if codes:
+            yield Case(rule, rule_verdict(facts, rule), f"{len(codes)} dossiers: {MEANING[rule][1]}", listed(codes))
+        else:
+            yield Case(rule, rule_verdict(facts, rule), doubt)
+    yield Case("unread", "inconclusive" if doubt else "pass", doubt)
+
+
+def _fault(life: FaultLife) -> Case:
+    state = fault_state(life)
+    verdict = "pass" if state == "proved and healed" else "inconclusive"
+    message = f"{life.fault.kind} on {life.fault.target}: {state}, measured {measured(life.bite)}"
+    return Case(life.fault.id, verdict, message)

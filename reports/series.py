@@ -1,0 +1,565 @@
+"""What a report shows, read from the record once: small files as frozen values, tables through DuckDB SQL.
+
+Pure: no clock, no network. Times are seconds since t0, rates are per second, shares lie in 0..1. Sums are kept in
+integers, so the number of threads can't change a digit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import duckdb
+import msgspec
+
+from model.histogram import seconds_of
+from model.plan import Fault, Plan
+from model.record import Record, RecordError
+from reports import validity
+from reports.outages import INTERRUPTIONS
+
+POINTS = 600
+STRIP = 60
+ERRORS = ("refused", "reset", "timeout", "http_4xx", "http_5xx", "invalid")
+OUTCOMES = ("ok", *ERRORS)
+RULES = ("lost", "duplicated", "divergent", "regressed", "phantom", "resurrected", "misrouted")
+FOREVER = 1 << 30
+"""Bucket of a failed request: as for the judge, it counts as slower than any time."""
+
+Cut = Sequence[Any]
+T = TypeVar("T")
+
+
+class ObjectiveResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One objective as ``verdict.json`` has it; numbers are None where nothing was measured."""
+
+    name: str
+    verdict: str
+    indicator: str = ""
+    scope: str = ""
+    target: float | None = None
+    observed: float | None = None
+    low: float | None = None
+    high: float | None = None
+    samples: int | None = None
+    provenance: str = ""
+
+
+class Integrity(msgspec.Struct, frozen=True, kw_only=True):
+    """Dossier codes per broken rule, as ``verdict.json`` has them."""
+
+    acknowledged: int = 0
+    read: int = 0
+    lost: tuple[str, ...] = ()
+    duplicated: tuple[str, ...] = ()
+    divergent: tuple[str, ...] = ()
+    regressed: tuple[str, ...] = ()
+    phantom: tuple[str, ...] = ()
+    resurrected: tuple[str, ...] = ()
+    misrouted: tuple[str, ...] = ()
+    unread: int = 0
+
+    def codes(self, rule: str) -> tuple[str, ...]:
+        """Return the dossier codes that break a rule of ``RULES``."""
+        result: tuple[str, ...] = getattr(self, rule)
+        return result
+
+
+class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What the generator did, as ``verdict.json`` has it."""
+
+    planned: int = 0
+    started: int = 0
+    dropped: int = 0
+    unfinished: int = 0
+    late_p99_seconds: float | None = None
+
+
+class FaultResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault as ``verdict.json`` has it."""
+
+    id: str
+    kind: str = ""
+    link: str | None = None
+    proved: bool = False
+    healed: bool = False
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """``verdict.json``."""
+
+    verdict: str
+    reasons: tuple[str, ...] = ()
+    objectives: tuple[ObjectiveResult, ...] = ()
+    integrity: Integrity = Integrity()
+    load: LoadResult = LoadResult()
+    faults: tuple[FaultResult, ...] = ()
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One broken rule of one dossier, as ``audit.json`` has it."""
+
+    category: str
+    code: str | None = None
+    key: str | None = None
+    province: str | None = None
+    commune: str | None = None
+    detail: str | None = None
+
+
+class SyncLag(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds from a step in a province to its arrival at the portal."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+    samples: int = 0
+
+
+class SystemRead(msgspec.Struct, frozen=True, kw_only=True, rename={"pass_": "pass"}):
+    """One system's reading by the audit."""
+
+    system: str
+    pass_: int = 0
+    dossiers: int | None = None
+    complete: bool = False
+
+
+class Audit(msgspec.Struct, frozen=True, kw_only=True):
+    """``audit.json``."""
+
+    counts: dict[str, int] = {}
+    findings: tuple[Finding, ...] = ()
+    sync_lag: SyncLag | None = None
+    stale: Any = None
+    recovered: Any = None
+    systems: tuple[SystemRead, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of ``events.jsonl``.
+
+    Attributes:
+        t: Seconds since t0, None before it.
+        time: Unix seconds.
+        name: What happened.
+        fields: The rest.
+    """
+
+    t: float | None
+    time: float
+    name: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultLife:
+    """One fault from plan to proof; times are seconds since t0, None where it never came to that.
+
+    Attributes:
+        fault: As planned.
+        applied: When it was switched on.
+        proved: When it was seen to bite.
+        bite: What was measured then, or when that failed.
+        healed: When it was switched off.
+        gone: When the link was seen to be whole again.
+        relief: What was measured then.
+        bites: The verdict's word on whether it was proved.
+        heals: The verdict's word on whether it was healed.
+    """
+
+    fault: Fault
+    applied: float | None
+    proved: float | None
+    bite: Any
+    healed: float | None
+    gone: float | None
+    relief: Any
+    bites: bool
+    heals: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The run in at most ``POINTS`` slices.
+
+    Attributes:
+        width: Seconds per slice.
+        end: Seconds that the axis spans.
+        offered: Arrivals due, per second, by slice.
+        started: Arrivals that started, per second.
+        requests: Requests due, per second.
+        succeeded: Those of them that succeeded.
+        errors: By outcome, those that didn't; only outcomes that occurred.
+        p50: Median response time in seconds, infinite for a failure, None in a slice without a request.
+        p95: 95 % quantile, likewise.
+    """
+
+    width: int
+    end: int
+    offered: tuple[float, ...]
+    started: tuple[float, ...]
+    requests: tuple[float, ...]
+    succeeded: tuple[float, ...]
+    errors: Mapping[str, tuple[float, ...]]
+    p50: tuple[float | None, ...]
+    p95: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProvinceRow:
+    """What one province saw.
+
+    Attributes:
+        code: Province code.
+        arrivals: Arrivals that were planned for it.
+        requests: Requests of its citizens and officers.
+        ok: Those that succeeded.
+        errors: The others, by outcome.
+        p50: Median response time, seconds.
+        p95: 95 % quantile of the response time, seconds.
+        interruption: The longest, seconds; None when there was none.
+        sync_p95: 95 % quantile of the sync lag, seconds.
+        strip: Failing share in each of ``STRIP`` equal parts of the run, None without requests.
+    """
+
+    code: str
+    arrivals: int
+    requests: int
+    ok: int
+    errors: Mapping[str, int]
+    p50: float | None
+    p95: float | None
+    interruption: float | None
+    sync_p95: float | None
+    strip: tuple[float | None, ...]
+
+    @property
+    def availability(self) -> float | None:
+        """Share of requests that succeeded."""
+        return self.ok / self.requests if self.requests else None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRow:
+    """What one operation saw; durations are seconds."""
+
+    name: str
+    requests: int
+    ok: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    service_p95: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """How late arrivals started, seconds; None without arrivals."""
+
+    late_p50: float | None
+    late_p99: float | None
+    late_max: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that the reports of one record show.
+
+    Attributes:
+        plan: The campaign.
+        verdict: The judgement.
+        audit: The classification of the dossiers, None when there was no audit.
+        events: In the order of time.
+        environment: Flat (name, value) pairs.
+        began: Unix time of t0, or of the first event when the load never began.
+        loaded: Whether t0 came.
+        faults: In the order of the plan.
+        timeline: The run in slices.
+        provinces: Worst first.
+        operations: By name.
+        generator: How punctual the load was.
+        requests: In the whole run.
+        peak: Most requests that were due in one second.
+        doubts: Why the load proves nothing; empty when it does.
+    """
+
+    plan: Plan
+    verdict: Verdict
+    audit: Audit | None
+    events: tuple[Event, ...]
+    environment: tuple[tuple[str, str], ...]
+    began: float
+    loaded: bool
+    faults: tuple[FaultLife, ...]
+    timeline: Timeline
+    provinces: tuple[ProvinceRow, ...]
+    operations: tuple[OperationRow, ...]
+    generator: Generator
+    requests: int
+    peak: int
+    doubts: tuple[str, ...]
+
+
+def read(record: Record, db: duckdb.DuckDBPyConnection) -> Facts:
+    """Read everything that the reports show; raises RecordError when a file isn't what it should be."""
+    plan = record.plan()
+    verdict = _shaped(record, "verdict.json", Verdict)
+    told = record.events()
+    events = tuple(map(_event, told))
+    zero = next((event.time for event in events if event.name == "t0"), None)
+    line = timeline(db, plan)
+    return Facts(
+        plan=plan,
+        verdict=verdict,
+        audit=_shaped(record, "audit.json", Audit) if record.path("audit.json").exists() else None,
+        events=events,
+        environment=_environment(record),
+        began=zero if zero is not None else (events[0].time if events else 0.0),
+        loaded=zero is not None,
+        faults=tuple(_life(fault, events, verdict) for fault in plan.faults),
+        timeline=line,
+        provinces=provinces(db, plan, line.end),
+        operations=operations(db),
+        generator=generator(db),
+        requests=sum(row[1] for row in _counts(db, "kind")),
+        peak=_peak(db),
+        doubts=tuple(validity.doubts(db, plan, told, validity.load(db, told))),
+    )
+
+
+def _shaped(record: Record, name: str, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(record.json(name), kind)
+    except msgspec.ValidationError as error:
+        raise RecordError(f"{record.path(name)}: {error}; the record is truncated or foreign") from None
+
+
+def _event(entry: Mapping[str, Any]) -> Event:
+    fields = {key: value for key, value in entry.items() if key not in {"t", "time", "event"}}
+    t = entry["t"]
+    return Event(None if t is None else float(t), float(entry["time"]), str(entry["event"]), fields)
+
+
+def _environment(record: Record) -> tuple[tuple[str, str], ...]:
+    if not record.path("environment.json").exists():
+        return ()
+    return tuple(flat(record.json("environment.json")))
+
+
+def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (dotted name, text) of every leaf of a JSON value, lists joined by commas."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(value, list):
+        yield prefix, ", ".join(text for item in value for _, text in flat(item))
+    else:
+        yield prefix, "" if value is None else str(value)
+
+
+def _life(fault: Fault, events: Sequence[Event], verdict: Verdict) -> FaultLife:
+    own = {event.name: event for event in events if event.fields.get("fault") == fault.id}
+    judged = next((result for result in verdict.faults if result.id == fault.id), None)
+
+    def at(name: str) -> float | None:
+        return own[name].t if name in own else None
+
+    def measured(*names: str) -> Any:
+        return next((own[name].fields.get("measured") for name in names if name in own), None)
+
+    return FaultLife(
+        fault=fault,
+        applied=at("fault_applied"),
+        proved=at("fault_proved"),
+        bite=measured("fault_proved", "fault_unproved"),
+        healed=at("fault_healed"),
+        gone=at("fault_gone"),
+        relief=measured("fault_gone", "fault_not_gone"),
+        bites=judged is not None and judged.proved,
+        heals=judged is not None and judged.healed,
+    )
+
+
+def timeline(db: duckdb.DuckDBPyConnection, plan: Plan) -> Timeline:
+    """Cut the run in slices of whole seconds, at most ``POINTS`` of them."""
+    last = db.execute("SELECT coalesce(max(second) + 1, 0) FROM samples").fetchall()[0][0]
+    end = max(math.ceil(plan.duration), int(last), 1)
+    width = math.ceil(end / POINTS)
+    slices = math.ceil(end / width)
+    slot = f"greatest(second, 0) // {width}"
+    by_outcome = _slots(_counts(db, f"outcome, {slot}"), slices, width)
+    quantiles = {row[0]: row[1:] for row in _quantiles(db, slot, "response", (0.5, 0.95))}
+    offered, started = (_arrivals(db, column, slices, width) for column in ("intended", "started"))
+    zero = (0.0,) * slices
+    ok = by_outcome.get("ok", zero)
+    errors = {outcome: by_outcome[outcome] for outcome in ERRORS if outcome in by_outcome}
+    return Timeline(
+        width=width,
+        end=end,
+        offered=offered,
+        started=started,
+        requests=tuple(map(sum, zip(*(by_outcome.values() or [zero]), strict=True))),
+        succeeded=ok,
+        errors=errors,
+        p50=tuple(quantiles[i][0] if i in quantiles else None for i in range(slices)),
+        p95=tuple(quantiles[i][1] if i in quantiles else None for i in range(slices)),
+    )
+
+
+def _counts(db: duckdb.DuckDBPyConnection, group: str) -> list[tuple[Any, ...]]:
+    return db.execute(
+        f"SELECT {group}, sum(count)::BIGINT FROM samples WHERE kind = 'response' GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+
+
+def _slots(rows: Sequence[Cut], slices: int, width: int) -> dict[str, tuple[float, ...]]:
+    found: dict[str, list[float]] = defaultdict(lambda: [0.0] * slices)
+    for name, slot, count in rows:
+        found[name][slot] = count / width
+    return {name: tuple(values) for name, values in found.items()}
+
+
+def _arrivals(db: duckdb.DuckDBPyConnection, column: str, slices: int, width: int) -> tuple[float, ...]:
+    rates = [0.0] * slices
+    slot = f"greatest(floor({column} / {width}), 0)::BIGINT"
+    query = f"SELECT {slot} AS i, count(*) FROM arrivals WHERE {column} IS NOT NULL GROUP BY i"
+    for i, count in db.execute(query).fetchall():
+        if i < slices:
+            rates[i] = count / width
+    return tuple(rates)
+
+
+def _quantiles(db: duckdb.DuckDBPyConnection, group: str, kind: str, wanted: Sequence[float]) -> list[tuple[Any, ...]]:
+    """Return (group, quantile, …) in seconds, by order statistics on merged buckets; failures are infinite."""
+    picks = ", ".join(f"min(slot) FILTER (upto >= ceil({q} * total))" for q in wanted)
+    rows = db.execute(
+        f"""WITH merged AS (SELECT {group} AS cut, CASE WHEN outcome = 'ok' THEN bucket ELSE {FOREVER} END AS slot,
+                                   sum(count)::BIGINT AS n
+                            FROM samples WHERE kind = ? GROUP BY ALL),
+                 summed AS (SELECT cut, slot, sum(n) OVER (PARTITION BY cut ORDER BY slot) AS upto,
+                                   sum(n) OVER (PARTITION BY cut) AS total FROM merged)
+            SELECT cut, {picks} FROM summed GROUP BY cut ORDER BY cut""",
+        [kind],
+    ).fetchall()
+    return [(cut, *(math.inf if slot == FOREVER else seconds_of(slot) for slot in slots)) for cut, *slots in rows]
+
+
+def provinces(db: duckdb.DuckDBPyConnection, plan: Plan, end: int) -> tuple[ProvinceRow, ...]:
+    """Return what every province of the plan or the tables saw, worst first; untouched ones last."""
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
+    for code, outcome, count in _counts(db, "province, outcome"):
+        counts[code][outcome] = count
+    arrivals = dict(db.execute("SELECT province, count(*) FROM arrivals GROUP BY ALL").fetchall())
+    quantiles = {row[0]: row[1:] for row in _quantiles(db, "province", "response", (0.5, 0.95))}
+    interruptions, lags, strips = _interruptions(db, plan.duration), _lags(db), _strips(db, end)
+    codes = {code for code in {*plan.stack.provinces, *counts, *arrivals} if code}
+    rows = [
+        ProvinceRow(
+            code=code,
+            arrivals=arrivals.get(code, 0),
+            requests=sum(counts[code].values()),
+            ok=counts[code].get("ok", 0),
+            errors={outcome: counts[code][outcome] for outcome in ERRORS if outcome in counts[code]},
+            p50=quantiles.get(code, (None, None))[0],
+            p95=quantiles.get(code, (None, None))[1],
+            interruption=interruptions.get(code),
+            sync_p95=lags.get(code),
+            strip=strips.get(code, (None,) * STRIP),
+        )
+        for code in codes
+    ]
+    return tuple(sorted(rows, key=_badness))
+
+
+def _badness(row: ProvinceRow) -> tuple[float, float, float, str]:
+    availability = 2.0 if row.availability is None else row.availability
+    return availability, -(row.interruption or 0.0), -(row.p95 or 0.0), row.code
+
+
+def _interruptions(db: duckdb.DuckDBPyConnection, end: float) -> dict[str, float]:
+    """Return the longest interruption of each province in seconds, as the judge counts it, faults included."""
+    query = INTERRUPTIONS.format(
+        place="province", segment="0", cap="'infinity'::DOUBLE", where="province IS NOT NULL", end=repr(end)
+    )
+    return {province: seconds for province, _, seconds in db.execute(query).fetchall() if seconds > 0}
+
+
+def _lags(db: duckdb.DuckDBPyConnection) -> dict[str, float]:
+    """Return the 95 % quantile of the sync lag of each province, over the steps that did arrive from there."""
+    return dict(
+        db.execute(
+            """WITH steps AS (SELECT province, unnest(json_transform(history, '[["DOUBLE"]]')) AS step FROM reads
+                              WHERE system = 'national' AND json_valid(history)
+                                AND pass = (SELECT max(pass) FROM reads WHERE system = 'national'))
+               SELECT province, quantile_disc(greatest(step[4] - step[3], 0), 0.95) AS lag FROM steps
+               WHERE step[4] IS NOT NULL AND step[3] IS NOT NULL AND (step[1] > 1 OR step[2] = 2) GROUP BY province"""
+        ).fetchall()
+    )
+
+
+def _strips(db: duckdb.DuckDBPyConnection, end: int) -> dict[str, tuple[float | None, ...]]:
+    found: dict[str, list[float | None]] = defaultdict(lambda: [None] * STRIP)
+    for province, slot, failing in db.execute(
+        f"""SELECT province, greatest(second, 0) * {STRIP} // {end} AS slot,
+                   (sum(count) FILTER (outcome <> 'ok')) / sum(count) AS failing
+            FROM samples WHERE kind = 'response' GROUP BY ALL"""
+    ).fetchall():
+        found[province][slot] = float(failing or 0)
+    return {province: tuple(values) for province, values in found.items()}
+
+
+def operations(db: duckdb.DuckDBPyConnection) -> tuple[OperationRow, ...]:
+    """Return what every operation saw, by name."""
+    response = {row[0]: row[1:] for row in _quantiles(db, "operation", "response", (0.5, 0.95, 0.99))}
+    service = {row[0]: row[1] for row in _quantiles(db, "operation", "service", (0.95,))}
+    ok = {name: count for name, outcome, count in _counts(db, "operation, outcome") if outcome == "ok"}
+    rows = []
+    for name, total in _counts(db, "operation"):
+        p50, p95, p99 = response.get(name, (None, None, None))
+        rows.append(OperationRow(name, total, ok.get(name, 0), p50, p95, p99, service.get(name)))
+    return tuple(rows)
+
+
+def generator(db: duckdb.DuckDBPyConnection) -> Generator:
+    """Return how late the arrivals started."""
+    late = "greatest(started - intended, 0)"
+    row = db.execute(
+        f"SELECT quantile_disc({late}, 0.5), quantile_disc({late}, 0.99), max({late}) FROM arrivals"
+        " WHERE started IS NOT NULL"
+    ).fetchall()[0]
+    return Generator(*row)
+
+
+def _peak(db: duckdb.DuckDBPyConnection) -> int:
+    per_second = "SELECT sum(count)::BIGINT AS n FROM samples WHERE kind = 'response' GROUP BY second"
+    return int(db.execute(f"SELECT coalesce(max(n), 0) FROM ({per_second})").fetchall()[0][0])
+
+
+def audit_doubt(facts: Facts) -> str:
+    """Say why an empty list of broken rules proves nothing; empty when it does."""
+    if facts.audit is None:
+        return "there was no audit"
+    found = facts.verdict.integrity
+    partial = {read.system for read in facts.audit.systems if not read.complete}
+    reasons = (
+        (found.acknowledged == 0, "no dossier was acknowledged"),
+        (found.read == 0, "no dossier was read"),
+        (bool(partial), f"{len(partial)} systems weren't read completely, twice"),
+        (found.unread > 0, f"{found.unread} acknowledged dossiers couldn't be looked up"),
+    )
+    return next((text for doubtful, text in reasons if doubtful), "")
+
+
+def rule_verdict(facts: Facts, rule: str) -> str:
+    """Return the verdict on one rule of ``RULES``: a lost worker may have attempted what looks like a phantom."""
+    broken = bool(facts.verdict.integrity.codes(rule))
+    excused = rule == "phantom" and any(event.name == "worker_lost" for event in facts.events)
+    if broken and not excused:
+        return "fail"
+    return "inconclusive" if broken or audit_doubt(facts) else "pass"

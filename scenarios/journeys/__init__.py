@@ -1,0 +1,1 @@
+"""Journeys as plain functions of a session: one file per persona."""

@@ -1,0 +1,110 @@
+"""What a worker writes down: counts of requests, arrivals, and the ledger of writes. See docs/record.md.
+
+Nothing is kept per request: counts are merged per (second, phase, operation, province, outcome, kind, bucket) and
+flushed every second. A ledger row is written through at once, so that killing the worker loses none.
+"""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+from model.histogram import bucket_of
+from model.record import Record
+from scenarios.personas import Arrival
+from scenarios.writes import Result, Write
+
+SampleKey = tuple[int, str, str, str, str, str, int]
+
+
+class _Spool:
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+    def write(self, text: str) -> None:
+        data = text.encode()
+        while data:
+            data = data[os.write(self._file, data) :]
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class Recorder:
+    """Writes one worker's spools.
+
+    Attributes:
+        worker: Number of the worker.
+
+    """
+
+    def __init__(self, record: Record, worker: int) -> None:
+        self.worker = worker
+        part = f"worker-{worker}"
+        self._samples = _Spool(record.spool("samples", part))
+        self._arrivals = _Spool(record.spool("arrivals", part))
+        self._ledger = _Spool(record.spool("ledger", part))
+        self._counts: Counter[SampleKey] = Counter()
+        self._rows: list[str] = []
+        self._operations = 0
+
+    def sample(
+        self,
+        intended: float,
+        phase: str,
+        operation: str,
+        province: str,
+        outcome: str,
+        response: float,
+        service: float,
+    ) -> None:
+        """Count one request; times in seconds, ``intended`` since t0."""
+        second = int(intended)
+        self._counts[second, phase, operation, province, outcome, "response", bucket_of(response)] += 1
+        self._counts[second, phase, operation, province, outcome, "service", bucket_of(service)] += 1
+
+    def arrival(self, arrival: Arrival, started: float | None, finished: float | None, outcome: str) -> None:
+        """Note one arrival; times in seconds since t0, None where there is none."""
+        begin = "" if started is None else f"{started:.6f}"
+        end = "" if finished is None else f"{finished:.6f}"
+        self._rows.append(
+            f"{arrival.number},{self.worker},{arrival.journey},{arrival.province},{arrival.commune},"
+            f"{arrival.intended:.6f},{begin},{end},{outcome}\n"
+        )
+
+    def invoke(self, seconds: float, arrival: Arrival, write: Write) -> int:
+        """Write down that a write is about to be sent, ``seconds`` since t0; returns its number."""
+        self._operations += 1
+        row = _row(self.worker, self._operations, "invoke", seconds, arrival, write)
+        self._ledger.write(f"{row},{write.dossier},0,0,{write.payload_hash},\n")
+        return self._operations
+
+    def complete(self, seconds: float, op: int, arrival: Arrival, write: Write, result: Result) -> None:
+        """Write down what came of a write, ``seconds`` since t0."""
+        row = _row(self.worker, op, result.event, seconds, arrival, write)
+        said = f"{_plain(result.dossier)},{result.sequence},{result.state},,{_plain(result.reason)}"
+        self._ledger.write(f"{row},{said}\n")
+
+    def flush(self) -> None:
+        """Append the counts and arrivals gathered since the last flush to their spools."""
+        counts, self._counts = self._counts, Counter()
+        rows, self._rows = self._rows, []
+        if counts:
+            self._samples.write("".join(f"{','.join(map(str, key))},{n}\n" for key, n in counts.items()))
+        if rows:
+            self._arrivals.write("".join(rows))
+
+    def close(self) -> None:
+        """Flush and close the spools."""
+        self.flush()
+        for spool in (self._samples, self._arrivals, self._ledger):
+            spool.close()
+
+
+def _row(worker: int, op: int, event: str, seconds: float, arrival: Arrival, write: Write) -> str:
+    where = f"{arrival.province},{arrival.commune}"
+    return f"{worker},{op},{event},{seconds:.6f},{write.operation},{write.key},{where}"
+
+
+def _plain(text: str) -> str:
+    """Keep what a target said from breaking a row: a code or reason is short and has no separators."""
+    return "".join(c for c in text[:80] if c.isalnum() or c in " ._:>-")

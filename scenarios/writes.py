@@ -1,0 +1,51 @@
+"""A write and what came of it, as the ledger has them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write that a journey is about to send.
+
+    Attributes:
+        operation: submit, intake, accept, ...: see docs/record.md.
+        key: Idempotency key.
+        dossier: Code of the dossier, empty for a creation.
+        payload_hash: SHA-256 of a creation's payload.
+
+    """
+
+    operation: str
+    key: str
+    dossier: str = ""
+    payload_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a write.
+
+    Attributes:
+        event: ``ok`` (acknowledged), ``fail`` (provably not applied) or ``info`` (unknown).
+        dossier: The code that was acknowledged.
+        sequence: The step of the history that was acknowledged, 0 if none was named.
+        state: The state that was acknowledged, 0 if none was named.
+        reason: Of a refusal, as the system gave it.
+
+    """
+
+    event: str
+    dossier: str
+    sequence: int
+    state: int
+    reason: str
+
+
+def event_of(outcome: str, sent: bool) -> str:
+    """Say what a request's outcome proves about its write.
+
+    ``fail`` only where it was provably not applied: no byte left, or the system refused it with a 4xx.
+    """
+    if outcome == "ok":
+        return "ok"
+    return "fail" if not sent or outcome == "http_4xx" else "info"

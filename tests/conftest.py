@@ -1,0 +1,122 @@
+"""What tests of several folders share."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+COMMAND = str(Path(sys.executable).parent / "thongsuot")
+SHORT = Path(__file__).parent / "campaigns" / "short.toml"
+
+
+def real_toxiproxy() -> bool:
+    """Tell whether a real toxiproxy-server is found; in CI it must be."""
+    from faults.server import find_real
+
+    return find_real() is not None or os.environ.get("CI") == "true"
+
+
+BOTH_SERVERS = [
+    "embedded",
+    pytest.param(
+        "real",
+        marks=[
+            pytest.mark.real_toxiproxy,
+            pytest.mark.skipif(not real_toxiproxy(), reason="no toxiproxy-server: make toxiproxy"),
+        ],
+    ),
+]
+
+
+def wait_for(condition: Callable[[], Any], seconds: float) -> Any:
+    """Return the first true value of ``condition``; fail when there was none in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain"
+        time.sleep(0.02)
+
+
+def thongsuot(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False, timeout=110
+    )
+
+
+def events(record: Path) -> list[dict[str, Any]]:
+    """Read the whole lines of a record's events; none where there is no record yet."""
+    try:
+        text = (record / "events.jsonl").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def happened(record: Path, event: str) -> dict[str, Any] | None:
+    """Return the first event of that name, None before it has happened."""
+    return next((entry for entry in events(record) if entry["event"] == event), None)
+
+
+def pids_of(record: Path) -> set[int]:
+    """Return the ids of all processes of the run that the record names."""
+    return {entry["pid"] for entry in events(record) if "pid" in entry}
+
+
+def members(record: Path) -> list[psutil.Process]:
+    """Return the processes whose command line names the record's folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(str(record) in word for word in process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+class Running:
+    """A command that runs in the background, in a session of its own."""
+
+    def __init__(self, *arguments: object, cwd: Path | None = None) -> None:
+        self.process = subprocess.Popen(
+            [COMMAND, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=cwd,
+            start_new_session=True,
+        )
+
+    def end(self, number: int = signal.SIGINT, seconds: float = 60) -> tuple[int, str, str]:
+        """Send a signal, wait, and return exit code, standard output and standard error."""
+        self.process.send_signal(number)
+        output, errors = self.process.communicate(timeout=seconds)
+        return self.process.returncode, output, errors
+
+
+@pytest.fixture
+def background() -> Iterator[Callable[..., Running]]:
+    """Start commands in the background; whatever still runs at the end of the test is ended."""
+    started: list[Running] = []
+
+    def start(*arguments: object, cwd: Path | None = None) -> Running:
+        started.append(Running(*arguments, cwd=cwd))
+        return started[-1]
+
+    yield start
+    for running in started:
+        if running.process.poll() is None:
+            running.process.send_signal(signal.SIGCONT)
+            running.process.kill()
+        running.process.communicate()

@@ -1,0 +1,104 @@
+"""Bad input gets one clear line on standard error, exit code 2, no traceback, and nothing is started."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SHORT, thongsuot
+
+GOOD = SHORT.read_text(encoding="utf-8")
+
+
+def refused(arguments: list[object], out: Path) -> str:
+    """Run, check that it was refused in one line without starting anything, and return the line."""
+    ended = thongsuot(*arguments)
+    lines = ended.stderr.splitlines()
+    assert ended.returncode == 2, ended.stderr
+    assert len(lines) == 1, ended.stderr
+    assert "Traceback" not in ended.stderr + ended.stdout
+    assert not out.exists()
+    return lines[0]
+
+
+BAD = {
+    "unknown key": (GOOD.replace("[limits]", "[limits]\nlatte_p99 = 1"), ["latte_p99", "late_p99"]),
+    "wrong type": (GOOD.replace("duration = 6", 'duration = "six"'), ["duration"]),
+    "negative duration": (GOOD.replace("duration = 6", "duration = -6"), ["duration"]),
+    "zero duration": (GOOD.replace("duration = 6", "duration = 0"), ["duration"]),
+    "overlapping faults": (GOOD.replace("citizen->province:01", "province:79->national"), ["overlap"]),
+    "fault outside the timeline": (GOOD.replace("start = 4", "start = 400"), ["start"]),
+    "unknown province": (GOOD.replace('"11"', '"99"'), ["99"]),
+    "province as a number": (GOOD.replace('"11"', "11"), ['"11"']),
+    "unknown link": (GOOD.replace("province:79->national", "province:79->nation"), ["province:79->nation"]),
+    "unknown kind": (GOOD.replace('"latency"', '"lateness"'), ["lateness"]),
+    "unknown journey": (GOOD.replace("track =", "trak ="), ["trak", "track"]),
+    "infinite rate": (GOOD.replace("rate = 45", "rate = inf"), ["rate"]),
+    "rate that is no number": (GOOD.replace("rate = 45", "rate = nan"), ["rate"]),
+    "weights that sum to zero": (
+        GOOD.replace("= 30\n", "= 0\n").replace("= 15\ntrack = 15", "= 0\ntrack = 0").replace("process = 40", "process = 0")
+        .replace("counter-intake = 15", "counter-intake = 0").replace("track = 15", "track = 0"),
+        ["journeys"],
+    ),
+    "attribute of a wrong kind": (GOOD.replace("latency = 300", "lag = 300"), ["lag"]),
+    "not TOML": (GOOD + "\n[[phases", ["TOML"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_campaign_is_refused(name: str, tmp_path: Path) -> None:
+    """The line names the file, a line number, and what is wrong."""
+    text, words = BAD[name]
+    assert text != GOOD
+    campaign = tmp_path / "bad.toml"
+    campaign.write_text(text, encoding="utf-8")
+    out = tmp_path / "record"
+    line = refused(["run", campaign, "--out", out], out)
+    assert f"{campaign}:" in line
+    for word in words:
+        assert word in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "no-such-campaign"],
+        ["run", "no/such/file.toml"],
+        ["run", SHORT, "--set", "phases.surge.rat=3"],
+        ["run", SHORT, "--set", "nonsense"],
+        ["run", SHORT, "--defect", "drop-sink"],
+        ["run", SHORT, "--toxiproxy", "imaginary"],
+        ["run", SHORT, "--seed", "many"],
+        ["run"],
+        ["fly"],
+    ],
+)
+def test_a_bad_command_line_is_refused(arguments: list[object], tmp_path: Path) -> None:
+    """Whatever is wrong with the command line is told in one line."""
+    out = tmp_path / "record"
+    refused([*arguments, "--out", out] if arguments[0] == "run" else arguments, out)
+
+
+def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
+    """A record never overwrites anything."""
+    (tmp_path / "mine.txt").write_text("precious")
+    ended = thongsuot("run", SHORT, "--out", tmp_path)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("command", ["judge", "report"])
+def test_a_foreign_folder_is_no_record(command: str, tmp_path: Path) -> None:
+    """judge and report refuse what isn't a record."""
+    (tmp_path / "plan.json").write_text('{"name": "something else"}')
+    ended = thongsuot(command, tmp_path)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
+    assert "plan.json" in ended.stderr
+
+
+def test_plan_starts_nothing_and_prints_the_timeline(tmp_path: Path) -> None:
+    """plan leaves no record, and shows phases, faults and objectives."""
+    ended = thongsuot("plan", SHORT, "--set", "phases.surge.rate=80", cwd=tmp_path)
+    assert ended.returncode == 0
+    for word in ("surge", "cut-79", "citizen->province:01", "requests answered", "480"):
+        assert word in ended.stdout
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,100 @@
+"""Whatever happens to the conductor: the network is clean within six seconds, and no process remains."""
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from faults.server import start
+from faults.toxiproxy import Proxies, ProxyError
+
+from tests.conftest import BOTH_SERVERS, SHORT, Running, happened, members, pids_of, wait_for
+
+pytestmark = pytest.mark.slow
+CLEAN_WITHIN = 6.0  # seconds
+
+
+def dirty(api: str) -> list[str]:
+    """Name the proxies that aren't clean; a server that is gone has none."""
+    try:
+        return [name for name, state in Proxies(api).all().items() if not state.clean]
+    except ProxyError:
+        return []
+
+
+@pytest.mark.parametrize("server", BOTH_SERVERS)
+def test_kill_9_of_the_conductor_leaves_nothing(
+    server: str, tmp_path: Path, background: Callable[..., Running]
+) -> None:
+    """SIGKILL while two faults are on: clean within 6 s, and every process of the run is gone."""
+    record = tmp_path / "record"
+    running = background("run", SHORT, "--out", record, "--toxiproxy", server)
+    wait_for(lambda: happened(record, "fault_applied"), 30)
+    api = json.loads((record / "stack.json").read_text())["toxiproxy"]["api"]
+    wait_for(lambda: dirty(api), 5)
+    pids = pids_of(record)
+    running.process.kill()
+    wait_for(lambda: not dirty(api) and not any(map(psutil.pid_exists, pids)), CLEAN_WITHIN)
+    assert happened(record, "conductor_lost")
+    assert not members(record)
+
+
+@pytest.mark.parametrize("server", ["embedded"])
+def test_kill_9_leaves_a_server_of_others_clean(
+    server: str, tmp_path: Path, background: Callable[..., Running]
+) -> None:
+    """A Toxiproxy that runs already goes on running, without our toxics and without our proxies."""
+    given = start(server, tmp_path / "toxiproxy.log")
+    try:
+        record = tmp_path / "record"
+        running = background("run", SHORT, "--out", record, "--toxiproxy", given.api)
+        wait_for(lambda: happened(record, "fault_applied"), 30)
+        running.process.kill()
+        wait_for(lambda: not Proxies(given.api).all(), CLEAN_WITHIN)
+    finally:
+        given.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_heals_and_reports(number: int, tmp_path: Path, background: Callable[..., Running]) -> None:
+    """The faults are healed, what was measured is reported, and the exit code is 130."""
+    record = tmp_path / "record"
+    running = background("run", SHORT, "--out", record)
+    wait_for(lambda: happened(record, "fault_proved"), 30)
+    code, output, errors = running.end(number)
+    assert code == 130, output + errors
+    assert happened(record, "fault_healed")
+    assert (record / "report.html").stat().st_size > 0
+    assert json.loads((record / "verdict.json").read_text())["verdict"] != "pass"
+    assert not members(record)
+
+
+def test_a_stopped_conductor_does_not_hold_its_faults(tmp_path: Path, background: Callable[..., Running]) -> None:
+    """SIGSTOP for longer than a lease: the watchdog heals, and the run can't pass."""
+    record = tmp_path / "record"
+    running = background("run", SHORT, "--out", record, "--set", "faults.cut-79.duration=7.5")
+    wait_for(lambda: happened(record, "fault_applied"), 30)
+    api = json.loads((record / "stack.json").read_text())["toxiproxy"]["api"]
+    running.process.send_signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    wait_for(lambda: not dirty(api), CLEAN_WITHIN)
+    assert time.monotonic() - stopped < CLEAN_WITHIN
+    running.process.send_signal(signal.SIGCONT)
+    running.process.communicate(timeout=100)
+    assert running.process.returncode != 0
+    assert happened(record, "lease_expired")
+    assert not members(record)
+
+
+def test_up_stops_on_ctrl_c(tmp_path: Path, background: Callable[..., Running]) -> None:
+    """up prints where everything is, and leaves nothing behind."""
+    record = tmp_path / "record"
+    running = background("up", SHORT, "--out", record)
+    wait_for(lambda: happened(record, "stack_started"), 30)
+    code, output, errors = running.end()
+    assert code == 0, errors
+    assert "province:79" in output
+    assert not members(record)

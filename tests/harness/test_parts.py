@@ -1,0 +1,111 @@
+"""The conductor's parts, each alone."""
+
+import json
+from pathlib import Path
+
+from harness.defects import with_triggers
+from harness.generator import worker_count
+from harness.live import Live
+from harness.metrics import EDGES, RunCollector
+from harness.plan_view import expected_samples
+from harness.ports import free_ports
+from harness.stack import groups
+from model.histogram import bucket_of
+from model.record import Record
+from prometheus_client import CollectorRegistry, generate_latest
+from scenarios.catalogue import OPERATIONS
+
+from tests.harness.plans import short_plan
+
+
+def test_ports_are_never_given_twice() -> None:
+    """A hundred ports are a hundred different ones."""
+    ports = free_ports()
+    assert len({next(ports) for _ in range(100)}) == 100
+
+
+def test_a_system_that_is_killed_has_a_process_of_its_own() -> None:
+    """Nobody dies with the system that a fault kills."""
+    plan = with_triggers(short_plan("defects=['ack-before-commit']"))
+    (kill,) = [fault for fault in plan.faults if fault.kind == "kill"]
+    (alone,) = [group for group in groups(plan) if kill.system in group.systems]
+    assert alone.systems == (kill.system,)
+    assert sorted(name for group in groups(plan) for name in group.systems) == sorted(plan.systems)
+
+
+def test_workers_follow_rate_and_cores() -> None:
+    """One worker for a small campaign, more for a large one, never more than cores, and as many as it says."""
+    assert worker_count(short_plan(), 8) == 1
+    assert worker_count(short_plan("phases.surge.rate=1500"), 8) == 4
+    assert worker_count(short_plan("phases.surge.rate=1500"), 2) == 2
+    assert worker_count(short_plan("load.workers=3"), 2) == 3
+
+
+def test_expected_samples_follow_the_rate() -> None:
+    """Twice the rate gives twice the samples; 99 % needs 299."""
+    once, twice = (short_plan(f"load.scale={scale}") for scale in (1, 2))
+    (few, needed), (many, _) = (expected_samples(plan, plan.objectives[0]) for plan in (once, twice))
+    assert abs(many - 2 * few) < 1e-6
+    assert needed == 299
+
+
+def spooled(tmp_path: Path, *rows: str) -> Live:
+    record = Record(tmp_path)
+    record.spool("samples", "worker-0").write_text("".join(row + "\n" for row in rows))
+    record.spool("arrivals", "worker-0").write_text("0,0,track,01,00004,0.1,0.1,0.2,ok\n")
+    live = Live(short_plan(), record)
+    live.look()
+    return live
+
+
+def test_live_counts_what_the_workers_wrote(tmp_path: Path) -> None:
+    """Requests by outcome, the window's p95, and the worst province."""
+    slow, fast = bucket_of(1.0), bucket_of(0.01)
+    live = spooled(
+        tmp_path,
+        f"0,baseline,national.track,01,ok,response,{fast},90",
+        f"0,baseline,national.track,01,ok,service,{fast},90",
+        f"1,baseline,national.track,79,ok,response,{slow},10",
+        f"1,baseline,national.track,79,timeout,response,{slow},30",
+    )
+    assert live.requests["national.track", "ok"] == 100
+    assert live.errors() == 30
+    assert live.worst() == [("79", 0.75)]
+    p95 = live.quantile(0.95)
+    assert p95 is not None
+    assert abs(p95 - 1.0) < 0.01
+    assert live.arrivals == {"ok": 1}
+
+
+def test_live_reads_only_what_is_new_and_whole(tmp_path: Path) -> None:
+    """A torn last line waits for its end; nothing is counted twice."""
+    live = spooled(tmp_path, f"0,baseline,national.track,01,ok,response,{bucket_of(0.1)},5")
+    spool = tmp_path / "samples" / "worker-0.csv"
+    with spool.open("a") as file:
+        file.write(f"0,baseline,national.track,01,ok,response,{bucket_of(0.1)}")
+    live.look()
+    assert live.requests["national.track", "ok"] == 5
+    with spool.open("a") as file:
+        file.write(",7\n")
+    live.look()
+    assert live.requests["national.track", "ok"] == 12
+
+
+def test_every_error_series_exists_before_the_first_request(tmp_path: Path) -> None:
+    """A ratio over series that don't exist is empty, and a gate on it vacuous."""
+    registry = CollectorRegistry()
+    registry.register(RunCollector(Live(short_plan(), Record(tmp_path)), OPERATIONS))
+    text = generate_latest(registry).decode()
+    assert 'thongsuot_requests_total{operation="national.submit",outcome="http_5xx"} 0.0' in text
+    assert 'thongsuot_fault_active{fault="cut-79",kind="down",target="province:79->national"} 0.0' in text
+    assert f'thongsuot_response_seconds_bucket{{le="{EDGES[0]}"}} 0.0' in text
+
+
+def test_the_shipped_package_owns_its_top_level_names() -> None:
+    """No other distribution installs a package of the same name."""
+    from importlib.metadata import packages_distributions
+
+    owners = packages_distributions()
+    for package in ("model", "scenarios", "mocks", "faults", "reports", "harness"):
+        assert set(owners.get(package, ["thongsuot"])) == {"thongsuot"}
+    assert json.dumps(sorted(OPERATIONS))

@@ -1,0 +1,102 @@
+"""What a worker writes down can be read back, and is there when the worker is killed."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from model import people
+from model.histogram import seconds_of
+from model.record import COLUMNS, Record
+from scenarios.personas import Arrival
+from scenarios.recorder import Recorder
+from scenarios.writes import Result, Write
+
+ARRIVAL = Arrival(5, 1.25, "submit-online", "01", "00004", people.person(1), "2.000815", 0, False, "return")
+WRITE = Write("submit", "r-5-submit", payload_hash="abc")
+
+
+def rows(record: Record, table: str) -> list[dict[str, str]]:
+    with record.spool(table, "worker-3").open(encoding="utf-8", newline="") as file:
+        return [dict(zip(COLUMNS[table], row, strict=True)) for row in csv.reader(file)]
+
+
+def test_counts_are_merged_per_second_and_kind(tmp_path: Path) -> None:
+    """Two equal requests are one row of count 2 for each kind of time."""
+    record = Record(tmp_path)
+    recorder = Recorder(record, 3)
+    for _ in range(2):
+        recorder.sample(7.9, "surge", "national.track", "01", "ok", response=1.5, service=0.5)
+    recorder.close()
+    found = {row["kind"]: row for row in rows(record, "samples")}
+    assert {row["count"] for row in found.values()} == {"2"}
+    assert found["response"]["second"] == "7"
+    assert abs(seconds_of(int(found["response"]["bucket"])) - 1.5) < 0.015
+    assert abs(seconds_of(int(found["service"]["bucket"])) - 0.5) < 0.005
+
+
+def test_nothing_is_kept_after_a_flush(tmp_path: Path) -> None:
+    """A second flush adds nothing: memory is bounded by a second's distinct counts."""
+    record = Record(tmp_path)
+    recorder = Recorder(record, 3)
+    recorder.sample(1, "p", "o", "01", "ok", 0.1, 0.1)
+    recorder.flush()
+    recorder.flush()
+    recorder.close()
+    assert len(rows(record, "samples")) == 2
+
+
+def test_the_ledger_has_two_rows_per_write(tmp_path: Path) -> None:
+    """Invocation first, outcome second, joined by the operation's number."""
+    record = Record(tmp_path)
+    recorder = Recorder(record, 3)
+    op = recorder.invoke(1.0, ARRIVAL, WRITE)
+    recorder.complete(2.0, op, ARRIVAL, WRITE, Result("ok", "G01.00004-250701-0001", 1, 1, ""))
+    recorder.close()
+    invoked, done = rows(record, "ledger")
+    assert (invoked["event"], invoked["hash"], invoked["dossier"]) == ("invoke", "abc", "")
+    assert (done["event"], done["dossier"], done["sequence"]) == ("ok", "G01.00004-250701-0001", "1")
+    assert invoked["op"] == done["op"] == "1"
+
+
+def test_what_a_target_says_cannot_break_a_row(tmp_path: Path) -> None:
+    """Separators, quotes, line ends and control characters of a reply don't reach the ledger."""
+    record = Record(tmp_path)
+    recorder = Recorder(record, 3)
+    op = recorder.invoke(1.0, ARRIVAL, WRITE)
+    recorder.complete(2.0, op, ARRIVAL, WRITE, Result("fail", 'a,"b\n\r', 0, 0, "x,y\n\x1b[31m" + "z" * 500))
+    recorder.close()
+    assert len(rows(record, "ledger")) == 2
+    assert rows(record, "ledger")[1]["reason"].startswith("xy")
+
+
+def test_arrivals_without_start_have_empty_times(tmp_path: Path) -> None:
+    """A dropped arrival has an intended time alone."""
+    record = Record(tmp_path)
+    recorder = Recorder(record, 3)
+    recorder.arrival(ARRIVAL, None, None, "dropped")
+    recorder.close()
+    (row,) = rows(record, "arrivals")
+    assert (row["intended"], row["started"], row["finished"], row["outcome"]) == ("1.250000", "", "", "dropped")
+
+
+def test_a_killed_worker_loses_no_ledger_row(tmp_path: Path) -> None:
+    """The ledger is written through: SIGKILL right after a write leaves both of its rows."""
+    program = f"""
+import os, signal
+from pathlib import Path
+from model.record import Record
+from scenarios.recorder import Recorder
+from scenarios.writes import Result
+from tests_recorder import ARRIVAL, WRITE
+recorder = Recorder(Record(Path({str(tmp_path)!r})), 3)
+op = recorder.invoke(1.0, ARRIVAL, WRITE)
+recorder.complete(2.0, op, ARRIVAL, WRITE, Result("ok", "C", 1, 1, ""))
+os.kill(os.getpid(), signal.SIGKILL)
+""".replace("tests_recorder", Path(__file__).stem)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert [row["event"] for row in rows(Record(tmp_path), "ledger")] == ["invoke", "ok"]
