@@ -18,7 +18,7 @@ from faults.server import ToxiproxyMissing
 from faults.toxiproxy import ProxyError
 from faults.watchdog_client import WatchdogError
 from harness.errors import HarnessError, UsageError
-from harness.exits import BROKEN, FAIL, INCONCLUSIVE, INTERRUPTED, PASS, USAGE
+from harness.exits import BROKEN, INTERRUPTED, PASS, USAGE
 from model.campaign import CampaignError, Known, load
 from model.plan import Plan
 from model.record import Record, RecordError
@@ -60,13 +60,9 @@ def main() -> None:
     """Run the command; the exit code starts from "the harness broke", and only a known end changes it."""
     code = BROKEN
     try:
-        app(standalone_mode=False)
-        code = PASS
-    except typer.Exit as end:
-        code = end.exit_code
-    except typer.Abort:
-        code = INTERRUPTED
-    except KeyboardInterrupt:
+        said = app(standalone_mode=False)
+        code = said if isinstance(said, int) else BROKEN
+    except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except (UsageError, CampaignError, RecordError) as error:
         code = _tell(str(error), USAGE)
@@ -91,19 +87,21 @@ def _unforeseen(error: Exception) -> int:
 
 
 @app.command("list", epilog="Example: thongsuot list")
-def list_() -> None:
+def list_() -> int:
     """List the campaigns, journeys, fault kinds, seeded defects and systems."""
     from harness.listing import show
 
     show(out_console)
+    return PASS
 
 
 @app.command(epilog="Example: thongsuot plan cutover-morning --set phases.surge.rate=100")
-def plan(campaign: Campaign, seed: Seed = None, changes: Changes = None, defects: DefectNames = None) -> None:
+def plan(campaign: Campaign, seed: Seed = None, changes: Changes = None, defects: DefectNames = None) -> int:
     """Show what a campaign would do: timeline, arrivals, links, samples per objective. Starts nothing."""
     from harness.plan_view import show
 
     show(read_campaign(campaign, seed, changes, defects), out_console)
+    return PASS
 
 
 @app.command(
@@ -117,7 +115,7 @@ def run(
     changes: Changes = None,
     defects: DefectNames = None,
     toxiproxy: ToxiproxyChoice = "auto",
-) -> None:
+) -> int:
     """Rehearse a campaign: stack, load, faults, healing, drain, audit, verdict, report."""
     chosen = read_campaign(campaign, seed, changes, defects)
     _check_choice(toxiproxy)
@@ -129,11 +127,11 @@ def run(
     out_console.print(Text(f"report: {finished.report}"), soft_wrap=True)
     for failure in finished.failures:
         err_console.print(Text(f"NOT HEALED: {failure}", style="bold red"), soft_wrap=True)
-    raise typer.Exit(finished.code)
+    return finished.code
 
 
 @app.command(epilog=f"Example: thongsuot judge runs/mine. {EXITS}")
-def judge(record: RecordFolder) -> None:
+def judge(record: RecordFolder) -> int:
     """Judge a record again, offline: writes audit.json and verdict.json, the same bytes every time."""
     from reports import judge as judging
     from reports import tables
@@ -143,15 +141,16 @@ def judge(record: RecordFolder) -> None:
     judgement = judging.judge(opened)
     judging.write(opened, judgement)
     _print_verdict(judgement.verdict, judgement.reasons)
-    raise typer.Exit({"pass": PASS, "fail": FAIL, "inconclusive": INCONCLUSIVE}[judgement.verdict])
+    return judging.exit_code(judgement.verdict)
 
 
 @app.command(epilog="Example: thongsuot report runs/mine")
-def report(record: RecordFolder) -> None:
+def report(record: RecordFolder) -> int:
     """Write report.html, summary.md, junit.xml and metrics.om of a judged record again."""
     from reports import render
 
     out_console.print(Text(f"report: {render.write(_opened(record))}"), soft_wrap=True)
+    return PASS
 
 
 @app.command(epilog='Example: thongsuot up cutover-morning --set \'stack.provinces=["01", "79"]\'')
@@ -161,7 +160,7 @@ def up(
     changes: Changes = None,
     defects: DefectNames = None,
     toxiproxy: ToxiproxyChoice = "auto",
-) -> None:
+) -> int:
     """Bring up a campaign's systems and proxies alone, until Ctrl-C."""
     chosen = read_campaign(campaign, None, changes, defects)
     _check_choice(toxiproxy)
@@ -169,15 +168,15 @@ def up(
     from harness.up import stay_up
 
     stay_up(chosen, out or _default_out(chosen), toxiproxy, out_console, LineProgress(err_console))
+    return PASS
 
 
 @app.command(epilog="Example: thongsuot doctor")
-def doctor() -> None:
+def doctor() -> int:
     """Look at this machine: what is found, what is missing, how to get it."""
     from harness.doctor import show
 
-    if not show(out_console):
-        raise typer.Exit(BROKEN)
+    return PASS if show(out_console) else BROKEN
 
 
 def read_campaign(campaign: str, seed: int | None, changes: list[str] | None, defects: list[str] | None) -> Plan:

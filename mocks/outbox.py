@@ -55,12 +55,18 @@ Deliver = Callable[[Sequence[Message]], Awaitable[Sequence[Outcome]]]
 
 
 class Outbox:
-    """The outbox of one system."""
+    """The outbox of one system.
+
+    Attributes:
+        store: Where the messages are.
+        metrics: Where they are counted.
+        seed: Of the jitter.
+    """
 
     def __init__(self, store: Store, metrics: Metrics, seed: int) -> None:
-        self._store = store
-        self._metrics = metrics
-        self._seed = seed
+        self.store = store
+        self.metrics = metrics
+        self.seed = seed
         self._senders: dict[str, _Sender] = {}
         self._touched: set[str] = set()
         store.after_commit.append(self._wake)
@@ -70,12 +76,11 @@ class Outbox:
 
         Args:
             link: Its name.
-            deliver: Delivers messages of one service; says for each what came of it. Raises nothing.
+            deliver: Delivers messages of one service; says for each what came of it.
             limits: The services, and how many messages of each go together.
         """
-        rng = random.Random(f"{self._seed}:{link}")
-        self._senders[link] = _Sender(link, self._store, self._metrics, deliver, limits, rng)
-        self._metrics.watch_link(link, lambda: self.pending(link))
+        self._senders[link] = _Sender(link, self, deliver, limits)
+        self.metrics.watch_link(link, lambda: self.pending(link))
 
     def put(self, connection: sqlite3.Connection, link: str, message: tuple[str, str, bytes]) -> None:
         """Store a message (dossier, service, body) in the transaction of this connection."""
@@ -83,10 +88,20 @@ class Outbox:
         connection.execute(statement, (link, *message))
         self._touched.add(link)
 
+    def remove(self, connection: sqlite3.Connection, link: str, ids: Iterable[int]) -> None:
+        """Remove messages that need no repetition, in the transaction of this connection."""
+        connection.executemany("DELETE FROM outbox WHERE id = ?", [(id_,) for id_ in ids])
+        self._touched.add(link)
+
     def pending(self, link: str | None = None) -> int:
         """Count the messages that have not been acknowledged, of one link or of all."""
         statement = "SELECT count(*) FROM outbox WHERE link = ?1 OR ?1 IS NULL"
-        return int(self._store.reader.execute(statement, (link,)).fetchone()[0])
+        return int(self.store.reader.execute(statement, (link,)).fetchone()[0])
+
+    def window(self, link: str) -> list[Message]:
+        """Return the oldest messages of a link whose storing is committed."""
+        statement = "SELECT id, dossier, service, body FROM outbox WHERE link = ? ORDER BY id LIMIT ?"
+        return [Message(*row) for row in self.store.committed.execute(statement, (link, WINDOW))]
 
     def start(self) -> None:
         """Start the senders; what an earlier life of this system left is sent first."""
@@ -106,26 +121,17 @@ class Outbox:
 class _Sender:
     """Delivers the messages of one link, one batch after the other."""
 
-    def __init__(
-        self,
-        link: str,
-        store: Store,
-        metrics: Metrics,
-        deliver: Deliver,
-        limits: Mapping[str, int],
-        rng: random.Random,
-    ) -> None:
+    def __init__(self, link: str, outbox: Outbox, deliver: Deliver, limits: Mapping[str, int]) -> None:
         self._link = link
-        self._store = store
-        self._metrics = metrics
+        self._outbox = outbox
         self._deliver = deliver
         self._limits = limits
-        self._rng = rng
+        self._rng = random.Random(f"{outbox.seed}:{link}")
         self._news = asyncio.Event()
+        self._settled: set[int] = set()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self.wake()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def wake(self) -> None:
@@ -158,18 +164,20 @@ class _Sender:
 
     async def _attempt(self, messages: Sequence[Message]) -> bool:
         outcomes = await self._deliver(messages)
-        settled = [
-            message.id for message, outcome in zip(messages, outcomes, strict=True) if outcome is not Outcome.RETRY
-        ]
-        self._metrics.outbox_rejected(self._link, outcomes.count(Outcome.REJECTED))
-        self._metrics.outbox_failed(self._link, outcomes.count(Outcome.RETRY))
+        pairs = zip(messages, outcomes, strict=True)
+        settled = [message.id for message, outcome in pairs if outcome is not Outcome.RETRY]
+        self._outbox.metrics.outbox_rejected(self._link, outcomes.count(Outcome.REJECTED))
+        self._outbox.metrics.outbox_failed(self._link, outcomes.count(Outcome.RETRY))
         if settled:
-            await self._store.write(lambda connection: _remove(connection, settled))
+            self._settled.update(settled)
+            await self._outbox.store.write(lambda connection: self._outbox.remove(connection, self._link, settled))
         return len(settled) == len(messages)
 
     def _window(self) -> list[Message]:
-        statement = "SELECT id, dossier, service, body FROM outbox WHERE link = ? ORDER BY id LIMIT ?"
-        return [Message(*row) for row in self._store.committed.execute(statement, (self._link, WINDOW))]
+        """Leave out what is settled: its removal may be committed later than it is answered, see LateStore."""
+        messages = self._outbox.window(self._link)
+        self._settled &= {message.id for message in messages}
+        return [message for message in messages if message.id not in self._settled]
 
 
 def batch(window: Iterable[Message], limits: Mapping[str, int]) -> list[Message]:
@@ -190,7 +198,3 @@ def batch(window: Iterable[Message], limits: Mapping[str, int]) -> list[Message]
 def back_off(failures: int, rng: random.Random) -> float:
     """Return seconds to wait: 0.1 s doubling to 2 s, less up to half of it at random."""
     return min(LAST_DELAY, FIRST_DELAY * 2.0 ** min(failures, 10)) * rng.uniform(0.5, 1.0)
-
-
-def _remove(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
-    connection.executemany("DELETE FROM outbox WHERE id = ?", [(id_,) for id_ in ids])

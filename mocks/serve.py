@@ -110,7 +110,7 @@ async def serve(config: Config) -> None:
     await asyncio.gather(*map(_until_ready, config.systems, tasks))
     gc.freeze()
     print(msgspec.json.encode({"ready": [place.name for place in config.systems]}).decode(), flush=True)
-    await stopped.wait()
+    await _until_stopped(stopped, tasks)
     for server in servers:
         server.stop()
     await asyncio.wait(tasks, timeout=STOP_TIME)
@@ -179,6 +179,13 @@ async def _until_ready(place: Place, server: asyncio.Task[None]) -> None:
             raise StartError(f"{place.name}: its health check answers {received.status}")
         return
     raise StartError(f"{place.name}: port {place.port}: the server ended: {server.exception()}")
+
+
+async def _until_stopped(stopped: asyncio.Event, servers: list[asyncio.Task[None]]) -> None:
+    told = asyncio.create_task(stopped.wait())
+    await asyncio.wait([told, *servers], return_when=asyncio.FIRST_COMPLETED)
+    if not told.done():
+        raise StartError("a server ended though nobody told it to")
 
 
 def _stop_event() -> asyncio.Event:

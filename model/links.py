@@ -20,6 +20,7 @@ class Link:
     Attributes:
         source: Who dials: ``citizen`` or a system.
         target: The system that is dialled.
+
     """
 
     source: str

@@ -16,6 +16,7 @@ class OverrideError(Exception):
 
     Attributes:
         problem: Why.
+
     """
 
     def __init__(self, problem: Problem) -> None:

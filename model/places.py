@@ -24,6 +24,7 @@ class Province:
         kind: ``tỉnh`` or ``thành phố``.
         communes: How many communes it has.
         formed_of: The old provinces that it was formed of, by name.
+
     """
 
     code: str
@@ -47,6 +48,7 @@ class Commune:
         name: Without its kind: ``Ba Đình``.
         kind: ``xã``, ``phường`` or ``đặc khu``.
         province: Its province's code.
+
     """
 
     code: str
@@ -65,6 +67,7 @@ class LegacyUnit:
         district: With its kind: ``Quận Ba Đình``.
         province: The old province's name.
         successors: Codes of the communes that took it over, the default first; several where it was split.
+
     """
 
     code: str

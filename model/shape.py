@@ -25,6 +25,7 @@ class Problem:
         path: Where it is.
         what: What is wrong with it.
         remedy: What to do.
+
     """
 
     path: KeyPath

@@ -34,6 +34,7 @@ class Finding:
         province: Province code, as the citizen meant it; of a phantom as the system has it.
         commune: Commune code, likewise.
         detail: What exactly is wrong, for people.
+
     """
 
     category: str
@@ -53,6 +54,7 @@ class SystemRead:
         number: Which pass, 1 or 2.
         dossiers: How many it said it read.
         complete: Whether it read all, and the record holds them.
+
     """
 
     system: str
@@ -83,6 +85,7 @@ class Audit:
         findings: In the order of ``classify.CATEGORIES``, then of codes.
         sync_lag: In seconds.
         systems: Both readings of every system that should have been read.
+
     """
 
     counts: Mapping[str, int]
@@ -104,6 +107,7 @@ def audit(database: duckdb.DuckDBPyConnection, provinces: Iterable[str], events:
         database: Gets temporary tables; ``lags`` is there for the indicators afterwards.
         provinces: Codes of the provinces whose systems belong to the run.
         events: Of the record; ``audit_read`` tells which readings are complete.
+
     """
     systems = _systems(database, ["national", *map(province_system, provinces)], events)
     _stage(database, systems)

@@ -36,7 +36,7 @@ SELECT
     list_transform(steps, lambda step: step[3]) AS occurred,
     list_transform(steps, lambda step: step[4]) AS applied
 FROM (
-    SELECT *, CASE WHEN json_valid(history) THEN from_json(history, '[["DOUBLE"]]') END AS steps
+    SELECT *, try(from_json(history, '[["DOUBLE"]]')) AS steps
     FROM reads
     WHERE "pass" = 2
 );
@@ -47,7 +47,7 @@ SELECT
     bool_or("pass" = 2 AND system = 'national') AS portal,
     bool_or("pass" = 2 AND system <> 'national') AS provincial,
     bool_or("pass" = 1 AND system = 'national') AS portal_before,
-    bool_or("pass" = 1 AND system = 'province:' || creations.province) AS provincial_before,
+    bool_or("pass" = 1 AND system <> 'national') AS provincial_before,
     min(code) AS code
 FROM reads JOIN creations ON reads.key = creations.key
 GROUP BY reads.key;
@@ -123,7 +123,8 @@ WITH keys AS (
     FROM names SEMI JOIN keys ON keys.key = names.key
     GROUP BY key
 ), shared AS (
-    SELECT code, min(key) AS key, 'one code for ' || count(*) || ' keys: ' || string_agg(key, ', ' ORDER BY key) AS detail
+    SELECT code, min(key) AS key,
+           'one code for ' || count(*) || ' keys: ' || string_agg(key, ', ' ORDER BY key) AS detail
     FROM names SEMI JOIN codes ON codes.code = names.code
     GROUP BY code
 ), doubled AS (
@@ -207,7 +208,8 @@ SELECT said.dossier, '', min(province), min(commune),
 FROM (FROM ledger WHERE event = 'ok' AND dossier <> '' AND sequence > 0 AND state > 0) said
 ANTI JOIN (SELECT code, unnest(numbers) AS sequence, unnest(states) AS state FROM books WHERE NOT portal) held
     ON held.code = said.dossier AND held.sequence = said.sequence AND held.state = said.state
-ANTI JOIN lost ON lost.code = said.dossier
+ANTI JOIN (FROM acknowledged ANTI JOIN books ON books.code = acknowledged.code AND NOT books.portal) absent
+    ON absent.code = said.dossier
 WHERE 'province:' || province IN (FROM readable)
 GROUP BY said.dossier, said.sequence, said.state
 """

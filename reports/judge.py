@@ -52,6 +52,7 @@ class Judgement:
         audit: What became of every dossier.
         load: What the generator did.
         faults: In the plan's order.
+
     """
 
     verdict: Verdict
@@ -70,6 +71,7 @@ def judge(record: Record) -> Judgement:
 
     Raises:
         RecordError: The record is truncated or foreign.
+
     """
     plan, events, stack = record.plan(), record.events(), _stack(record)
     with tables.opened(record) as database:
@@ -79,7 +81,7 @@ def judge(record: Record) -> Judgement:
         late = validity.is_late(load, plan.limits)
         objectives = tuple(_objective(objective, evidence, late) for objective in plan.objectives)
         reasons = [
-            *_integrity(database, audited, events),
+            *_integrity(database, audited),
             *_verdicts("fail", validity.crashes(plan, events, evidence.windows, stack)),
             *((result.verdict, f"{result.name}: {result.reason}") for result in objectives),
             *_verdicts("inconclusive", validity.doubts(database, plan, events, load)),
@@ -174,19 +176,13 @@ def _excused(objective: Objective, outcome: Outcome, late: bool) -> tuple[Verdic
     return outcome.verdict, outcome.reason
 
 
-def _integrity(
-    database: duckdb.DuckDBPyConnection, audited: Audit, events: Sequence[Mapping[str, Any]]
-) -> Iterator[Reason]:
-    worker_lost = any(event["event"] == "worker_lost" for event in events)
+def _integrity(database: duckdb.DuckDBPyConnection, audited: Audit) -> Iterator[Reason]:
     for category in FAILURES:
-        codes = audited.codes[category]
-        if codes:
-            excused = category == "phantom" and worker_lost
-            note = " (a lost worker may have attempted them)" if excused else ""
-            yield ("inconclusive" if excused else "fail"), f"integrity: {_named(category, codes)}{note}"
+        if audited.codes[category]:
+            yield "fail", f"integrity: {_named(category, audited.codes[category])}"
     if audited.unread_systems:
         names = ", ".join(audited.unread_systems[:NAMED]) + (", …" if len(audited.unread_systems) > NAMED else "")
-        yield "inconclusive", f"audit: {len(audited.unread_systems)} systems weren't read completely, twice: {names}"
+        yield "inconclusive", f"audit: not read completely, twice: {names}; see audit.json and the audit_read events"
     if audited.counts["unread"]:
         yield "inconclusive", f"audit: {audited.counts['unread']} acknowledged dossiers couldn't be looked up"
     ((rows,),) = database.execute("SELECT count(*) FROM ledger").fetchall()
@@ -212,11 +208,12 @@ def _reasons(plan: Plan, reasons: Sequence[Reason], audited: Audit, load: Load) 
 
 
 def _shown(plan: Plan, audited: Audit, load: Load) -> str:
+    objectives, faults, systems = len(plan.objectives), len(plan.faults), len(audited.systems) // 2
     return (
-        f"{len(plan.objectives)} objectives met over {load.started} arrivals and {load.samples} requests; "
-        f"{audited.counts['acknowledged']} acknowledged dossiers read twice from {len(audited.systems) // 2} systems, "
-        f"none lost, duplicated, divergent, regressed, phantom, resurrected or misrouted; "
-        f"{len(plan.faults)} faults proved and healed"
+        f"{load.started} arrivals and {load.samples} requests met {objectives} of {objectives} objectives; "
+        f"{audited.counts['acknowledged']} acknowledged dossiers, read twice from {systems} systems: "
+        "none lost, duplicated, divergent, regressed, phantom, resurrected or misrouted; "
+        f"{faults} of {faults} faults proved and healed"
     )
 
 

@@ -20,6 +20,7 @@ class Outcome:
         note: What was seen, for people.
         badness: Orders places of the same verdict; the highest is the worst.
         peers: Other places with the same verdict.
+
     """
 
     verdict: Verdict
@@ -63,3 +64,8 @@ def worst_of(outcomes: Sequence[Outcome]) -> Outcome:
 def number(value: float | None) -> str:
     """Write a figure for people; None is infinite."""
     return "infinite" if value is None else f"{value:.4g}"
+
+
+def seconds(value: float | None) -> str:
+    """Write a duration for people; None is infinite."""
+    return "infinite" if value is None else f"{value:.4g} s"

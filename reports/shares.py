@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from model.histogram import bucket_of, upper_of
 from model.plan import Objective
-from reports.outcome import Outcome, nothing, number
+from reports.outcome import Outcome, nothing, number, seconds
 from reports.selection import Evidence, conditions, overlap
 from reports.statistics import BLOCK, Bounds, Clusters, Step, at_least, quantile, samples_needed, share_bounds
 from reports.tables import texts
@@ -124,7 +124,7 @@ def response_time(objective: Objective, evidence: Evidence) -> list[Outcome]:
 
 def sync_lag(objective: Objective, evidence: Evidence) -> list[Outcome]:
     """Quantile of applied at the portal - occurred in the province; a step that never came is slower than any time."""
-    t0 = next((float(event["time"]) for event in evidence.events if event["event"] == "t0"), None)
+    t0 = next((float(e["time"]) - float(e["t"] or 0) for e in evidence.events if e["event"] == "t0"), None)
     where = conditions(objective, evidence, "t", "(t + coalesce(lag, 'infinity'))") if t0 is not None else "false"
     source = OWED.format(target=repr(objective.target), t0=repr(t0 or 0.0), where=where)
     steps: dict[str, list[Step]] = defaultdict(list)
@@ -185,16 +185,16 @@ def _quantiles(
 
 
 def _quantile(objective: Objective, place: str | None, share: Share, steps: Sequence[Step]) -> Outcome:
-    n, q, target = share.clusters.total, objective.quantile or DEFAULT_QUANTILE, number(objective.target)
+    n, q, target = share.clusters.total, objective.quantile or DEFAULT_QUANTILE, seconds(objective.target)
     if not n:
         return nothing(place, "no samples")
     observed, low, high = quantile(q, steps, n, share.clusters.design_effect)
     verdict = at_least(share.bounds, q)
     notes = {
-        "pass": f"observed {number(observed)} s (n={n})",
-        "inconclusive": f"observed {number(observed)} s (n={n}) doesn't settle {target} s at the {q:.4g} quantile: "
+        "pass": f"observed {seconds(observed)} (n={n})",
+        "inconclusive": f"observed {seconds(observed)} (n={n}) doesn't settle {target} at the {q:.4g} quantile: "
         f"{_between(share.bounds, q)}",
-        "fail": f"observed {number(observed)} s > {target} s at the {q:.4g} quantile (n={n})",
+        "fail": f"observed {seconds(observed)} > {target} at the {q:.4g} quantile (n={n})",
     }
     return Outcome(
         verdict, place, observed, low, high, n, notes[verdict], float("inf") if observed is None else observed

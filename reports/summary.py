@@ -111,10 +111,22 @@ def objective_cells(objective: ObjectiveResult) -> tuple[str, str, str, str]:
 
 
 def measured(value: object) -> str:
-    """Write what a proof measured: ``delay 2.01 s, port closed``."""
-    if value is None:
-        return DASH
-    return ", ".join(f"{name} {text}".strip() for name, text in flat(value)) or DASH
+    """Write what a proof measured: ``ok, 2.01 s (fault: 2 s; healthy: ok, 10.6 ms)``, else names and values."""
+    if not isinstance(value, dict) or "outcome" not in value:
+        return ", ".join(f"{name} {text}".strip() for name, text in flat(value) if text) or DASH
+    notes = (
+        f"fault: {_timed(value, 'expected_')}" if value.get("expected_seconds") is not None else "",
+        f"healthy: {_timed(value, 'healthy_')}" if value.get("healthy_outcome") is not None else "",
+    )
+    aside = "; ".join(filter(None, notes))
+    return _timed(value, "") + (f" ({aside})" if aside else "")
+
+
+def _timed(probe: Mapping[str, object], prefix: str) -> str:
+    """Write outcome and duration of one try, as far as they are known."""
+    outcome, took = probe.get(f"{prefix}outcome"), probe.get(f"{prefix}seconds")
+    duration = seconds(took) if isinstance(took, int | float) else None
+    return ", ".join(str(part) for part in (outcome, duration) if part is not None)
 
 
 def moment(t: float | None) -> str:
@@ -165,11 +177,10 @@ def text(facts: Facts, names: Mapping[str, str]) -> str:
     """Return ``summary.md``: verdict, reasons, objectives, integrity, faults and the five worst provinces."""
     english, vietnamese, mark = WORDS.get(facts.verdict.verdict, (facts.verdict.verdict.upper(), "", "?"))
     load = facts.verdict.load
-    name = re.sub("[`|]", "", visible(facts.plan.name))
     objections = facts.verdict.reasons or ("No reason was given.",)
     parts = [
         [f"# {mark} {markdown(english)} – {markdown(facts.plan.title or facts.plan.name)}"],
-        [f"**{markdown(vietnamese)}.** Campaign `{name}`, seed {facts.plan.seed}."],
+        [f"**{markdown(vietnamese)}.** Campaign {markdown(facts.plan.name)}, seed {facts.plan.seed}."],
         [f"- {markdown(objection)}" for objection in objections],
         [
             f"Arrivals: {number(load.planned)} planned, {number(load.started)} started, {number(load.dropped)} dropped,"

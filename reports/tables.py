@@ -36,6 +36,7 @@ def opened(record: Record) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises:
         RecordError: A table is unreadable or has other columns; also when that shows only while it is queried.
+
     """
     with _database() as database:
         for name in COLUMNS:
@@ -57,9 +58,11 @@ def seal(record: Record) -> dict[str, int]:
 
     Raises:
         RecordError: A complete line has other fields than its table.
+
     """
-    folders = {name: record.directory / name for name in COLUMNS}
-    return {name: _seal(record, name, folder) for name, folder in folders.items() if folder.is_dir()}
+    spooled = [name for name in COLUMNS if (record.directory / name).is_dir()]
+    with _database() as database:
+        return {name: _seal(database, record, name) for name in spooled}
 
 
 def text(value: object) -> str:
@@ -111,14 +114,15 @@ def _difference(wanted: dict[str, str], found: dict[str, str]) -> str:
     return "; ".join(note for note in (*notes, *other) if note)
 
 
-def _seal(record: Record, name: str, folder: Path) -> int:
+def _seal(database: duckdb.DuckDBPyConnection, record: Record, name: str) -> int:
+    folder = record.directory / name
     parts = sorted(folder.glob("*.csv"))
     torn = 0
     if parts or not record.table(name).exists():
         with tempfile.TemporaryDirectory(prefix="thongsuot-") as beside:
             whole = [_without_torn_line(part, Path(beside)) for part in parts]
             torn = sum(given is not kept for given, kept in zip(parts, whole, strict=True))
-            _write_table(record.table(name), name, whole)
+            _write_table(database, record.table(name), name, whole)
     _remove(folder)
     return torn
 
@@ -156,14 +160,13 @@ def _whole_size(part: Path) -> int:
     return 0
 
 
-def _write_table(path: Path, name: str, parts: list[Path]) -> None:
+def _write_table(database: duckdb.DuckDBPyConnection, path: Path, name: str, parts: list[Path]) -> None:
     draft = path.with_name(f".{path.name}.draft")
-    with _database() as database:
-        try:
-            database.execute(f"COPY ({_spools(name, parts)}) TO {text(draft)} (FORMAT parquet, COMPRESSION zstd)")
-        except duckdb.Error as error:
-            draft.unlink(missing_ok=True)
-            raise RecordError(_csv_error(name, parts, error)) from None
+    try:
+        database.execute(f"COPY ({_spools(name, parts)}) TO {text(draft)} (FORMAT parquet, COMPRESSION zstd)")
+    except duckdb.Error as error:
+        draft.unlink(missing_ok=True)
+        raise RecordError(_csv_error(name, parts, error)) from None
     draft.replace(path)
 
 

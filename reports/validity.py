@@ -41,8 +41,10 @@ class Load:
         unfinished: Arrivals cut off after the grace.
         late_p99: Seconds from due to started, 99 % quantile; None without arrivals.
         recorded: Rows of ``arrivals``.
+        broken: Journeys that ended in an exception of their own.
         stopped: Whether the record says how the load ended.
         samples: Requests counted.
+
     """
 
     planned: int
@@ -51,6 +53,7 @@ class Load:
     unfinished: int
     late_p99: float | None
     recorded: int
+    broken: int
     stopped: bool
     samples: int
 
@@ -66,6 +69,7 @@ class FaultResult:
         proved: It was measured to bite.
         healed: It was healed on time, and nothing says that it stayed.
         reasons: Why not, for people.
+
     """
 
     id: str
@@ -89,6 +93,7 @@ def load(database: duckdb.DuckDBPyConnection, events: Sequence[Mapping[str, Any]
         unfinished=max(unfinished, int(told.get("unfinished") or 0)),
         late_p99=late,
         recorded=recorded,
+        broken=int(told.get("broken") or 0),
         stopped=said is not None,
         samples=int(samples),
     )
@@ -108,6 +113,8 @@ def doubts(
     if not load.stopped:
         yield "load: the record doesn't say how the load ended; run the campaign again"
     yield from _shortfalls(load, plan.limits)
+    if load.broken:
+        yield f"load: {load.broken} journeys ended in an exception of their own, a defect of the harness; see logs/"
     yield from _accidents(events)
     for start, stop in gaps(plan, {int(row[0]) for row in database.execute(SECONDS).fetchall()}):
         yield f"load: nothing was recorded from {start} s to {stop} s, though arrivals were due; run the campaign again"
@@ -160,28 +167,32 @@ def expected(plan: Plan, second: int) -> float:
     return total * plan.load.scale
 
 
+EARLY = frozenset({"lease_expired", "fault_released_early"})
+
+
 def fault_results(plan: Plan, events: Sequence[Mapping[str, Any]]) -> tuple[FaultResult, ...]:
     """Judge the life of every fault of the plan."""
-    expired = {event.get("fault") for event in events if event["event"] == "lease_expired"}
     return tuple(
-        _fault(
-            fault,
-            {str(event["event"]) for event in events if event.get("fault") == fault.id},
-            bool(expired & {fault.id, None}),
-        )
-        for fault in plan.faults
+        _fault(fault, {str(event["event"]) for event in events if _is_about(event, fault.id)}) for fault in plan.faults
     )
 
 
-def _fault(fault: Fault, happened: set[str], expired: bool) -> FaultResult:
+def _is_about(event: Mapping[str, Any], fault: str) -> bool:
+    """Tell whether an event is about a fault; ``lease_expired`` names several, or none and means all."""
+    if event["event"] == "lease_expired" and event.get("fault") is None:
+        return fault in event.get("faults", (fault,))
+    return event.get("fault") == fault
+
+
+def _fault(fault: Fault, happened: set[str]) -> FaultResult:
     proved = "fault_proved" in happened and "fault_unproved" not in happened
-    applied = "fault_applied" in happened
+    applied, early = "fault_applied" in happened, bool(happened & EARLY)
     released = "fault_healed" in happened and not happened & {"fault_not_gone", "fault_heal_failed"}
     where = f"fault {fault.id} ({fault.kind} on {fault.target})"
     reasons = (
         (f"{where} was never applied", not applied),
         (f"{where} wasn't proved to bite: what was measured under it proves nothing", applied and not proved),
-        (f"{where} was released by the watchdog, not by the plan", expired),
+        (f"{where} was released before its time, not by the plan", early),
         (f"{where} WAS NOT HEALED: check the system by hand", applied and not released),
     )
     return FaultResult(
@@ -189,7 +200,7 @@ def _fault(fault: Fault, happened: set[str], expired: bool) -> FaultResult:
         fault.kind,
         fault.target,
         proved,
-        released and not expired,
+        released and not early,
         tuple(reason for reason, holds in reasons if holds),
     )
 

@@ -316,7 +316,7 @@ class TestRelay:
     def test_bytes_pass_whole_in_both_directions(self, proxies: Proxies, proxy: str) -> None:
         seen = probe(proxy, 10, down=1_000_000, up=200_000)
         assert seen.ok
-        assert seen.received > 50_000_000 > 0
+        assert seen.received > 50 * 1_000_000
 
     def test_a_slow_reader_holds_the_sender_back(self, proxies: Proxies, sink: socket.socket) -> None:
         client, server = pair(proxies, sink)
@@ -450,9 +450,7 @@ class TestBehaviour:
             client.recv(1)
 
     @pytest.mark.parametrize(("stream", "down", "up"), [("downstream", 100_000, 0), ("upstream", 0, 100_000)])
-    def test_bandwidth_limits_a_stream(
-        self, proxies: Proxies, proxy: str, stream: str, down: int, up: int
-    ) -> None:
+    def test_bandwidth_limits_a_stream(self, proxies: Proxies, proxy: str, stream: str, down: int, up: int) -> None:
         add(proxies, "bandwidth", stream, rate=200)
         seen = probe(proxy, 5, down=down, up=up)
         assert seen.ok

@@ -1,6 +1,5 @@
 """Real systems as processes of their own, on free ports of the loopback."""
 
-import itertools
 import json
 import socket
 import subprocess
@@ -11,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+
 from model import people
 from model.links import links, systems
 
@@ -51,16 +51,13 @@ class Stack:
         self.seed = seed
         self.processes = {}
         self.http = httpx.Client(trust_env=False, timeout=10)
-        self.unique = (f"k-{uuid.uuid4().hex}-{n}" for n in itertools.count())
 
     def config(self, names):
         return {
             "systems": [{"name": name, "port": self.ports[name]} for name in names],
             "provinces": self.provinces,
             "state": str(self.folder / "state"),
-            "links": {
-                link.name: f"127.0.0.1:{self.ports[link.target]}" for link in links(self.provinces)
-            },
+            "links": {link.name: f"127.0.0.1:{self.ports[link.target]}" for link in links(self.provinces)},
             "defects": self.defects,
             "seed": self.seed,
         }
@@ -87,7 +84,7 @@ class Stack:
         return self
 
     def kill(self, name):
-        """kill -9 the process of a system."""
+        """Kill -9 the process of a system."""
         process = self.processes.pop(name)
         process.kill()
         _reap(process)
@@ -110,7 +107,7 @@ class Stack:
         return self.http.post(self.url(name) + path, json={} if content is None else content, **options)
 
     def key(self):
-        return {"Idempotency-Key": next(self.unique)}
+        return {"Idempotency-Key": f"k-{uuid.uuid4().hex}"}
 
     def access_token(self, person=PERSON):
         client = {"client_id": "national", "redirect_uri": "https://portal.invalid/callback"}
@@ -149,7 +146,7 @@ class Stack:
         return self.post("province:01", f"/dossiers/{code}/steps", {"action": action}, headers=headers)
 
     def states(self, name, code):
-        """The states of a dossier's history, in order; None where it isn't known."""
+        """Return the states of a dossier's history, in order; None where it isn't known."""
         answer = self.get(name, f"/dossiers/{code}")
         return [step[1] for step in answer.json()["history"]] if answer.status_code == 200 else None
 
@@ -165,7 +162,7 @@ class Stack:
         return items
 
     def metric(self, name, series):
-        """The sum of the samples whose line begins so."""
+        """Add up the samples whose line begins so."""
         lines = self.get(name, "/metrics").text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(series))
 

@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+
 from model import people
 from model.dossier import parse_code, payload_hash
 
@@ -13,9 +14,7 @@ def submitted(stack, submission, citizen):
     return answer.json()
 
 
-def test_a_dossier_submitted_online_reaches_its_province_and_its_steps_reach_the_portal(
-    stack, submission, eventually
-):
+def test_a_dossier_submitted_online_reaches_its_province_and_its_steps_reach_the_portal(stack, submission, eventually):
     code = submitted(stack, submission, stack.citizen())["code"]
     eventually(lambda: stack.states("province:01", code) == [1])
     officer = stack.officer()
@@ -66,8 +65,8 @@ def test_a_fee_is_paid_at_the_platform_and_the_portal_hears_of_it(stack, submiss
 
 
 def test_a_payment_order_is_idempotent_on_its_reference(stack):
-    def order(amount, secret="bi-mat-national"):
-        fields = f"national|R-1|{amount}|{secret}"
+    def order(amount, key="bi-mat-national"):
+        fields = f"national|R-1|{amount}|{key}"
         digest = hashlib.sha256(fields.encode()).hexdigest()
         content = {"MaDoiTac": "national", "MaThamChieu": "R-1", "SoTien": amount, "MaXacThuc": digest}
         return stack.post("payment", "/payments", content)
@@ -158,7 +157,8 @@ def test_sessions_survive_a_restart(stacks):
     assert stack.post("national", "/population", {}, headers=citizen).status_code == 422
 
 
-def test_statistics_count_by_state(stack):
+def test_statistics_count_by_state(stack, eventually):
+    eventually(lambda: stack.pending("national") == 0)
     stack.intake(stack.officer())
     counted = stack.get("province:01", "/statistics").json()
     assert counted["total"] == sum(counted["states"].values()) == len(stack.listing("province:01"))

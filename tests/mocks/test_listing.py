@@ -24,6 +24,7 @@ def test_pages_are_complete_while_others_write(stack, submission):
         for writer in writers:
             writer.join()
     final = [item["code"] for item in stack.listing("province:01", limit=1000)]
+    assert written
     assert set(before) | set(written) == set(final)
     for codes in readings:
         assert len(codes) == len(set(codes))

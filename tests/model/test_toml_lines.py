@@ -28,7 +28,8 @@ def quoted(key: str) -> str:
 @st.composite
 def arrays(draw: st.DrawFn, values: st.SearchStrategy[str]) -> str:
     items = [draw(spaces) + value + draw(spaces) for value in draw(st.lists(values, max_size=3))]
-    comma = "," + draw(spaces) if items and draw(st.booleans()) else draw(spaces)
+    trailing = draw(st.booleans())
+    comma = "," + draw(spaces) if items and trailing else draw(spaces)
     return "[" + ",".join(items) + comma + "]"
 
 

@@ -2,31 +2,42 @@
 
 import csv
 import json
+import os
 import random
 import re
 import shutil
 import subprocess
+import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
-import msgspec
 import pytest
 
 from model.histogram import bucket_of, seconds_of, upper_of
 from model.places import provinces
-from model.plan import Fault, Limits, Load, Objective, Phase, Plan, Stack
+from model.plan import Fault, Load, Objective, Phase, Plan, Stack
 from model.record import Record, RecordError
-from reports import charts, openmetrics, render, series, summary, tables
+from reports import charts, judge, openmetrics, render, series, summary, tables
 
 BEGAN = 1_751_330_000.25
 HOSTILE = "<script>alert(1)</script>]]>|\x1b[31m`*_[x](http://e.vil)&\"'\u202e\n@all"
 CODES = tuple(provinces())
-STEPS = ("vneid.authorize", "national.procedures", "population.lookup", "national.submit", "national.pay", "province.track")
+STEPS = (
+    "vneid.authorize",
+    "national.procedures",
+    "population.lookup",
+    "national.submit",
+    "national.pay",
+    "province.track",
+)
 RULES = ("lost", "duplicated", "divergent", "regressed", "phantom", "resurrected", "misrouted")
 PHASES = (("baseline", 20.0, 10.0), ("surge", 40.0, 60.0), ("recovery", 30.0, 20.0))
 LOST = ("H29.79-250701-0017", "H29.79-250701-0023", "H26.01-250701-0140")
@@ -49,7 +60,7 @@ class Kind:
 
 
 def plan(kind: Kind) -> Plan:
-    """A campaign of three phases, two faults and three objectives."""
+    """Make a campaign of three phases, two faults and three objectives."""
     say = kind.say
     return Plan(
         name=say("cutover-morning")[:80],
@@ -69,10 +80,11 @@ def plan(kind: Kind) -> Plan:
             Fault(id=say("hcmc-cut")[-80:], kind="down", link="province:79->national", start=36, duration=10),
         ),
         objectives=(
-            Objective(name="submit p95", indicator="response_time", target=2.0, quantile=0.95, provenance="proposal [P]"),
+            Objective(
+                name="submit p95", indicator="response_time", target=2.0, quantile=0.95, provenance="proposal [P]"
+            ),
         ),
         stack=Stack(provinces=CODES),
-        limits=Limits(),
     )
 
 
@@ -110,7 +122,7 @@ def write_events(record: Record, kind: Kind) -> None:
             (0.0, "t0", {}),
             (0.0, "phase_started", {"phase": "baseline"}),
             (30.1, "fault_applied", {"fault": slow, "link": "citizen->province:01", "kind": "latency"}),
-            (30.6, "fault_proved", {"fault": slow, "measured": {"delay": kind.say("2.01 s"), "before": "1.1 ms"}}),
+            (30.6, "fault_proved", {"fault": slow, "measured": probe(kind, 2.0052)}),
             (36.1, "fault_applied", {"fault": cut, "link": "province:79->national", "kind": "down"}),
             (36.2, "fault_proved", {"fault": cut, "measured": "connection refused"}),
             (40.2, "fault_healed", {"fault": slow}),
@@ -119,6 +131,7 @@ def write_events(record: Record, kind: Kind) -> None:
             (46.4, "fault_gone", {"fault": cut, "measured": {"delay": "0.9 ms"}}),
             (62.0, "system_exited", {"system": kind.say("province:01"), "status": -9}),
             (91.0, "load_stopped", {"planned": 3200, "started": 3200, "dropped": 0, "unfinished": 0}),
+            (95.0, "run_finished", {}),
         ]
     text = [
         json.dumps({"t": t, "time": BEGAN + (-20 if t is None else t), "event": event, **fields}, ensure_ascii=False)
@@ -127,12 +140,23 @@ def write_events(record: Record, kind: Kind) -> None:
     record.path("events.jsonl").write_text("\n".join(text) + "\n", encoding="utf-8")
 
 
+def probe(kind: Kind, took: float) -> dict[str, object]:
+    return {
+        "outcome": kind.say("ok"),
+        "seconds": took,
+        "bytes": 182,
+        "expected_seconds": 2.0,
+        "healthy_outcome": "ok",
+        "healthy_seconds": 0.010589,
+    }
+
+
 def verdict(kind: Kind) -> dict[str, object]:
     """verdict.json, in the shape that the judge writes."""
     say, failed = kind.say, kind.verdict == "fail"
     slow, cut = plan(kind).faults
     reasons = {
-        "pass": [],
+        "pass": ["3 objectives met over 3200 arrivals; no dossier came to harm; 2 faults proved and healed"],
         "fail": ["lost: 3 acknowledged dossiers are absent", "misrouted: 130 dossiers are in the wrong province"],
         "inconclusive": ["no requests were recorded: nothing can be said", "the audit did not take place"],
     }
@@ -298,3 +322,575 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Record:
 def rendered(record: Record) -> Record:
     render.write(record)
     return record
+
+
+REPORTS = ("report.html", "summary.md", "junit.xml", "metrics.om")
+
+
+def page(record: Record) -> str:
+    return record.path("report.html").read_text(encoding="utf-8")
+
+
+def facts(record: Record) -> series.Facts:
+    with tables.opened(record) as db:
+        return series.read(record, db)
+
+
+def tiny(folder: Path, samples: list[tuple[object, ...]] = (), arrivals: list[tuple[object, ...]] = ()) -> Record:
+    """Write a record without audit whose tables hold just these rows."""
+    record = build(folder, Kind("inconclusive", samples=False))
+    spool(record, "samples", list(samples))
+    spool(record, "arrivals", list(arrivals))
+    tables.seal(record)
+    return record
+
+
+def sample(second: int, outcome: str, lasts: float, count: int = 1) -> tuple[object, ...]:
+    return second, "surge", "national.submit", "01", outcome, "response", bucket_of(lasts), count
+
+
+class Elements(HTMLParser):
+    """Tags, attributes and text of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.text: list[str] = []
+        self.rows: list[list[str]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"td", "th"}:
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+    def row(self, start: str) -> list[str]:
+        """Return the cells of the first row that begins so, spaces made plain."""
+        tidy = ([" ".join(cell.split()) for cell in row] for row in self.rows)
+        return next(row for row in tidy if row and row[0].startswith(start))
+
+
+def test_write_returns_the_page_and_writes_all_four_reports(passed: Record) -> None:
+    """The page, summary.md, junit.xml and metrics.om are in the record, and no drafts."""
+    assert render.write(passed) == passed.path("report.html")
+    assert all(passed.path(name).stat().st_size for name in REPORTS)
+    assert not list(passed.directory.glob(".*"))
+
+
+def test_the_same_record_gives_the_same_bytes(failed: Record, tmp_path: Path) -> None:
+    """A copy of a record in another folder gives byte by byte the same reports."""
+    copy = Record(tmp_path / "elsewhere")
+    shutil.copytree(failed.directory, copy.directory)
+    for name in REPORTS:
+        copy.path(name).unlink()
+    render.write(copy)
+    assert all(copy.path(name).read_bytes() == failed.path(name).read_bytes() for name in REPORTS)
+
+
+def test_rendering_a_90_second_run_takes_less_than_a_second_and_a_half(passed: Record) -> None:
+    """34 provinces, 90 s and 19,000 requests are rendered in under 1.5 s."""
+    start = time.perf_counter()
+    render.write(passed)
+    assert time.perf_counter() - start < 1.5
+
+
+@pytest.mark.parametrize("name", ["passed", "failed", "empty", "hostile"])
+def test_the_page_refers_to_nothing_outside_itself(name: str, request: pytest.FixtureRequest) -> None:
+    """The page has no script, no import, and no link but to its own sections."""
+    html = page(request.getfixturevalue(name))
+    elements = Elements(html)
+    links = [value for _, attribute, value in elements.attributes if attribute in {"src", "href", "data", "action"}]
+    assert all(link.startswith("#") or link == "data:," for link in links)
+    assert not {"script", "iframe", "object", "img", "base", "form"} & set(elements.tags)
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("passed", ("PASS", "Đạt", "✔")),
+        ("failed", ("FAIL", "Không đạt", "✘", "lost: 3 acknowledged dossiers are absent")),
+        ("empty", ("INCONCLUSIVE", "Chưa đủ căn cứ kết luận", "?", "the audit did not take place")),
+    ],
+)
+def test_verdict_and_reasons_come_first(name: str, words: tuple[str, ...], request: pytest.FixtureRequest) -> None:
+    """Verdict in both languages with its sign, and every reason, stand before all figures."""
+    html = page(request.getfixturevalue(name))
+    head = html[html.index("<h1>") : html.index('<dl class="keys"')]
+    assert all(word in head for word in words)
+
+
+def test_sections_stand_in_the_agreed_order(passed: Record) -> None:
+    """Timeline, objectives, integrity, faults, provinces, operations, generator, events, environment, judge again."""
+    found = [value for tag, name, value in Elements(page(passed)).attributes if tag == "h2" and name == "id"]
+    order = "timeline objectives integrity faults provinces operations generator events environment again"
+    assert " ".join(found) == order
+
+
+def test_a_broken_rule_shows_its_first_hundred_codes(failed: Record) -> None:
+    """Of 130 misrouted dossiers the page shows 100 codes and says where the other 30 are."""
+    cells = Elements(page(failed)).row("misrouted")
+    assert cells[1:3] == ["130", "✘ fail"]
+    assert len(re.findall(r"H29\.79-250701-\d{4}", cells[3])) == 100
+    assert cells[3].endswith("and 30 more, see audit.json")
+    assert all(code in Elements(page(failed)).row("lost")[3] for code in LOST)
+
+
+def test_a_fault_shows_its_life_and_its_proof(passed: Record) -> None:
+    """The row of a fault has planned window, applied, proved, measured, healed, gone and what was measured then."""
+    cells = Elements(page(passed)).row("hanoi-slow")
+    assert [cell.replace("\u00a0", " ") for cell in cells[1:]] == [
+        "30.0 s – 40.0 s",
+        "30.1 s",
+        "30.6 s",
+        "ok, 2.01 s (fault: 2 s; healthy: ok, 10.6 ms)",
+        "40.2 s",
+        "40.5 s",
+        "delay 1.3 ms",
+        "✔ proved and healed",
+    ]
+
+
+def test_provinces_stand_worst_first(failed: Record) -> None:
+    """The province whose link was cut is on top, with availability, errors and its interruption."""
+    rows = facts(failed).provinces
+    assert [row.code for row in rows[:2]] == ["79", "01"]
+    assert len(rows) == 34
+    assert rows[0].availability < 1 == rows[1].availability
+    assert 9 < rows[0].interruption < 13
+    cells = Elements(page(failed)).row("Hồ Chí Minh")
+    assert cells[1] == "79"
+    assert "timeout" in cells[-1]
+
+
+def test_a_figure_that_json_has_as_null_is_infinite_where_something_was_measured(passed: Record) -> None:
+    """A missed quantile without an observed value reads ∞, one without samples –."""
+    missed = series.ObjectiveResult(
+        name="p95", verdict="fail", indicator="response_time", target=2.0, samples=90, low=1.5
+    )
+    assert summary.objective_cells(missed)[1:3] == ("∞", "1.50\u00a0s … ∞")
+    assert Elements(page(passed)).row("submit p95")[1].replace("\u00a0", " ") == "≤ 2 s"
+    unmeasured = series.ObjectiveResult(name="p95", verdict="inconclusive", indicator="response_time", samples=0)
+    assert summary.objective_cells(unmeasured)[1:3] == ("–", "–")
+
+
+def test_an_empty_record_says_what_is_missing(empty: Record) -> None:
+    """Without samples, audit and t0 the page says so, and no rule reads pass."""
+    html = page(empty)
+    assert "The load never began." in html
+    assert "No request was recorded." in html
+    assert "Empty rows below prove nothing: there was no audit." in html
+    assert Elements(html).row("lost")[2] == "? inconclusive"
+    assert "never applied" in html
+
+
+def test_a_table_row_stands_for_every_province_of_the_plan_without_samples(empty: Record) -> None:
+    """Provinces that nobody asked are listed with dashes."""
+    assert Elements(page(empty)).row("Hà Nội")[1:5] == ["01", "0", "0", "–"]
+
+
+def test_what_the_judge_writes_can_be_rendered(passed: Record, tmp_path: Path) -> None:
+    """A record judged for real renders, with the judge's verdict and reasons."""
+    record = Record(tmp_path / "judged")
+    shutil.copytree(passed.directory, record.directory)
+    judgement = judge.judge(record)
+    judge.write(record, judgement)
+    render.write(record)
+    assert judgement.verdict != "pass"
+    assert f" {judgement.verdict.upper()} – Cutover" in record.path("summary.md").read_text(encoding="utf-8")
+    assert all(reason in " ".join(Elements(page(record)).text) for reason in judgement.reasons)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("verdict.json", None, "not there"),
+        ("verdict.json", '{"verdict": 3}', "Expected `str`"),
+        ("audit.json", '{"findings": [1]}', "Expected `object`"),
+        ("samples.parquet", "PAR1", "Parquet"),
+    ],
+)
+def test_a_foreign_file_is_named(name: str, content: str | None, message: str, tmp_path: Path) -> None:
+    """A file that is missing or isn't what it should be raises RecordError with its name, and nothing is written."""
+    record = build(tmp_path / "record", Kind("inconclusive", samples=False))
+    record.path(name).unlink(missing_ok=True)
+    if content is not None:
+        record.path(name).write_text(content)
+    with pytest.raises(RecordError, match=re.escape(name)) as caught:
+        render.write(record)
+    assert message in str(caught.value)
+    assert not record.path("report.html").exists()
+
+
+def test_quantiles_are_order_statistics_over_merged_buckets(tmp_path: Path) -> None:
+    """Of 20 requests the 19th by duration is p95, the 10th p50."""
+    rows = [sample(5, "ok", (i + 1) / 10) for i in range(20)]
+    line = facts(tiny(tmp_path / "r", rows)).timeline
+    assert line.p50[5] == pytest.approx(1.0, rel=0.01)
+    assert line.p95[5] == pytest.approx(1.9, rel=0.01)
+    assert line.p95[4] is None
+
+
+def test_a_failed_request_is_slower_than_any_time(tmp_path: Path) -> None:
+    """With 6 fast failures among 100 requests p95 is infinite and shown as ∞, p50 is not."""
+    record = tiny(tmp_path / "r", [sample(0, "ok", 0.1, 94), sample(0, "http_5xx", 0.001, 6)])
+    render.write(record)
+    row = facts(record).operations[0]
+    assert row.p50 == pytest.approx(0.1, rel=0.01)
+    assert row.p95 == float("inf")
+    assert Elements(page(record)).row("national.submit")[4] == "∞"
+
+
+def test_an_interruption_runs_from_the_first_failure_to_the_next_success(tmp_path: Path) -> None:
+    """Three failures in a row count, two don't."""
+    told = ["ok", "failed", "failed", "ok", "failed", "failed", "failed", "ok"]
+    rows = [(i, 1, "submit", "01", "00004", 1.0 * i, 1.0 * i, i + 0.5, outcome) for i, outcome in enumerate(told)]
+    found = {row.code: row for row in facts(tiny(tmp_path / "r", [], rows)).provinces}
+    assert found["01"].interruption == pytest.approx(3.5)
+    assert found["04"].interruption is None
+
+
+def test_a_day_is_shown_in_at_most_600_points(tmp_path: Path) -> None:
+    """86,400 s become 600 slices of 144 s, and rates stay per second."""
+    record = tiny(tmp_path / "r", [sample(second, "ok", 0.05, 2) for second in range(86_400)])
+    line = facts(record).timeline
+    assert (line.width, len(line.requests), line.end) == (144, 600, 86_400)
+    assert set(line.requests) == {2.0}
+    assert "V" in charts.timeline(facts(record), 1000)
+    render.write(record)
+    assert record.path("report.html").stat().st_size < 400_000
+    assert record.path("metrics.om").stat().st_size < 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0, "0 ms"), (0.0123, "12.3 ms"), (0.3, "300 ms"), (1.5, "1.50 s"), (2.0, "2 s"), (312.4, "312 s")],
+)
+def test_durations_have_three_digits(value: float | None, text: str) -> None:
+    assert summary.seconds(value).replace("\u00a0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "100 %"), (0.999999, "99.9999 %"), (0.99996, "99.996 %"), (0.9705, "97.05 %"), (0.0, "0 %"), (None, "–")],
+)
+def test_a_share_short_of_all_never_reads_100_percent(value: float | None, text: str) -> None:
+    assert summary.share(value).replace("\u00a0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        ("connection refused", "connection refused"),
+        ({"delay": "1.3 ms", "gone": None}, "delay 1.3 ms"),
+        ({"outcome": "refused", "seconds": 9.6e-05, "expected_seconds": None}, "refused, 0.10 ms"),
+    ],
+)
+def test_a_measurement_of_any_shape_is_written_out(value: object, text: str) -> None:
+    assert summary.measured(value).replace("\u00a0", " ") == text
+
+
+def test_hostile_text_is_shown_and_never_obeyed(hostile: Record) -> None:
+    """Markup in any text stays text: no script element, no control or direction character in any report."""
+    elements = Elements(page(hostile))
+    assert "script" not in elements.tags
+    assert not any(name.startswith("on") for _, name, _ in elements.attributes)
+    assert "<script>alert(1)</script>]]>|␛[31m" in "".join(elements.text)
+    for name in REPORTS:
+        assert not set("\x1b\u202e") & set(hostile.path(name).read_text(encoding="utf-8"))
+
+
+def test_hostile_text_breaks_no_markdown(hostile: Record) -> None:
+    """Every row of a Markdown table has as many cells as its head, and no HTML, link, mention or code opens."""
+    text = hostile.path("summary.md").read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "@all" not in text
+    assert "://" not in text
+    assert not re.search(r"(?<!\\)\[x\]", text)
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        cells = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert len(cells) == 1
+
+
+def junit(record: Record) -> ET.Element:
+    return ET.fromstring(record.path("junit.xml").read_bytes())  # noqa: S314 - we wrote it ourselves
+
+
+def cases(record: Record) -> dict[str, ET.Element]:
+    root = junit(record)
+    return {f"{case.get('classname').rpartition('.')[2]}/{case.get('name')}": case for case in root.iter("testcase")}
+
+
+def test_junit_has_a_case_for_everything_that_is_judged(passed: Record) -> None:
+    """Verdict, load, 3 objectives, 7 rules and unread, 2 faults; all green in a passed run."""
+    found = cases(passed)
+    root = junit(passed)
+    assert set(found) == {
+        "verdict/verdict",
+        "load/load is valid",
+        *(f"objectives/{name}" for name in ("accepted submissions", "submit p95", "refused for reorganisation")),
+        *(f"integrity/{rule}" for rule in (*RULES, "unread")),
+        "faults/hanoi-slow",
+        "faults/hcmc-cut",
+    }
+    assert (root.get("name"), root.get("tests"), root.get("failures"), root.get("errors")) == (
+        "cutover-morning",
+        "15",
+        "0",
+        "0",
+    )
+    assert not list(root.iter("failure")) + list(root.iter("error"))
+
+
+def test_junit_fails_what_failed(failed: Record) -> None:
+    """Lost, misrouted, the missed objective and the verdict are failures that name the dossiers; the rest is green."""
+    found = cases(failed)
+    red = {name for name, case in found.items() if case.find("failure") is not None}
+    assert red == {"verdict/verdict", "integrity/lost", "integrity/misrouted", "objectives/refused for reorganisation"}
+    assert LOST[0] in found["integrity/lost"].find("failure").text
+    assert not any(case.find("error") is not None for case in found.values())
+
+
+def test_junit_has_errors_where_nothing_can_be_said(empty: Record) -> None:
+    """Without samples and audit every case is an error, none is green."""
+    assert all(case.find("error") is not None for case in cases(empty).values())
+
+
+def test_junit_survives_hostile_text(hostile: Record) -> None:
+    """The file parses and the texts arrive."""
+    assert any("<script>alert(1)</script>]]>|␛[31m" in name for name in cases(hostile))
+
+
+LINE = re.compile(r"(\w+)(\{.*\})? (\S+) (\d+\.\d{3})")
+
+
+def metrics(record: Record) -> dict[str, list[tuple[float, float]]]:
+    """Return (time, value) of every series; a series that comes back after another one, or a line askew, fails."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    last = ""
+    lines = record.path("metrics.om").read_text(encoding="utf-8").splitlines()
+    assert lines[-1] == "# EOF"
+    for line in lines[:-1]:
+        if line.startswith("# "):
+            continue
+        name, labels, value, at = LINE.fullmatch(line).groups()
+        key = name + (labels or "")
+        assert key == last or key not in found
+        last = key
+        found.setdefault(key, []).append((float(at), float(value)))
+    return found
+
+
+def test_metrics_are_cumulative_from_t0(failed: Record) -> None:
+    """Every counter starts at 0 at t0, never falls, moves in time, and ends at what the samples say."""
+    found = {name: points for name, points in metrics(failed).items() if "_total" in name}
+    for points in found.values():
+        times, values = zip(*points, strict=True)
+        assert points[0] == (BEGAN, 0)
+        assert list(times) == sorted(set(times))
+        assert list(values) == sorted(values)
+    requests = sum(points[-1][1] for name, points in found.items() if name.startswith("thongsuot_requests_total"))
+    assert requests == facts(failed).requests
+    arrivals = sum(points[-1][1] for name, points in found.items() if name.startswith("thongsuot_arrivals_total"))
+    assert arrivals == 3200
+
+
+def test_every_error_series_exists_from_the_first_sample(passed: Record) -> None:
+    """For each operation and province all seven outcomes are there, also those that never came."""
+    outcomes = defaultdict(set)
+    for name in metrics(passed):
+        if match := re.fullmatch(r'thongsuot_requests_total\{(.*),outcome="(\w+)"\}', name):
+            outcomes[match[1]].add(match[2])
+    assert len(outcomes) == 34 * len(STEPS)
+    assert {frozenset(names) for names in outcomes.values()} == {frozenset(series.OUTCOMES)}
+
+
+def test_the_histogram_is_cumulative_over_its_edges(failed: Record) -> None:
+    """Counts grow from edge to edge, the last is the count, and failures are only in the last."""
+    last = {name: points[-1][1] for name, points in metrics(failed).items()}
+    name = 'thongsuot_response_seconds_bucket{operation="national.submit",le="%s"}'
+    counts = [last[name % edge] for edge in (*map(str, openmetrics.EDGES), "+Inf")]
+    assert counts == sorted(counts)
+    assert counts[-1] == last['thongsuot_response_seconds_count{operation="national.submit"}'] == 3200
+    failures = sum(row.errors.get(outcome, 0) for row in facts(failed).provinces for outcome in series.ERRORS)
+    assert counts[-2] == 3200 - failures
+
+
+def test_the_fault_gauge_is_one_while_the_fault_is_held(passed: Record) -> None:
+    """Applied at 30.1 s and healed at 40.2 s: 1 from 31 s to 40 s."""
+    points = metrics(passed)['thongsuot_fault_active{fault="hanoi-slow",kind="latency",link="citizen->province:01"}']
+    assert [at - BEGAN for at, value in points if value] == list(range(31, 41))
+
+
+@pytest.mark.parametrize("edge", openmetrics.EDGES)
+def test_a_histogram_edge_counts_whole_buckets_only(edge: float) -> None:
+    """The last bucket that counts lies at or below the edge, the next one reaches beyond it."""
+    assert upper_of(openmetrics.below(edge)) <= edge * (1 + 1e-9) < upper_of(openmetrics.below(edge) + 1)
+
+
+def test_sql_and_python_agree_on_what_a_bucket_lasts(passed: Record) -> None:
+    """Twice the midpoint in microseconds, computed in SQL, is seconds_of for every bucket up to an hour."""
+    with tables.opened(passed) as db:
+        rows = db.execute(
+            f"SELECT bucket, {openmetrics.HALF_MICROS} FROM (SELECT unnest(range(2000)) AS bucket)"
+        ).fetchall()
+    assert all(half / 2e6 == pytest.approx(seconds_of(bucket), abs=1e-6) for bucket, half in rows)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool isn't here: apt-get install prometheus")
+@pytest.mark.parametrize("name", ["passed", "empty", "hostile"])
+def test_prometheus_loads_the_metrics(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """The promtool of Prometheus makes blocks of metrics.om without complaint."""
+    path = request.getfixturevalue(name).path("metrics.om")
+    command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(path), str(tmp_path / "blocks")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "blocks").iterdir())
+
+
+def contrast(a: str, b: str) -> float:
+    """Contrast ratio of two colours, WCAG 2."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_text_has_contrast_in_light_dark_and_print() -> None:
+    """Every colour of text stands out from what it is on by at least 4.5 to 1, lines of charts by 3 to 1."""
+    sheet = files("reports").joinpath("templates", "report.css").read_text(encoding="utf-8")
+    schemes = [
+        dict(re.findall(r"--([\w-]+): (#\w{6})", block)) for block in re.findall(r":root \{(.*?)\}", sheet, re.DOTALL)
+    ]
+    assert len(schemes) == 3
+    for scheme in schemes:
+        grounds = ("paper", "pass-tint", "fail-tint", "open-tint")
+        pairs = [("ink", ground) for ground in grounds] + [("muted", ground) for ground in (*grounds, "faint")]
+        pairs += [("link", "paper"), ("pass", "pass-tint"), ("fail", "fail-tint"), ("open", "open-tint")]
+        pairs += [(tone, "paper") for tone in ("pass", "fail", "open")]
+        assert [pair for pair in pairs if contrast(scheme[pair[0]], scheme[pair[1]]) < 4.5] == []
+        assert [line for line in ("p50", "p95", "achieved") if contrast(scheme[line], scheme["paper"]) < 3] == []
+
+
+class Browser:
+    """Chromium over its DevTools protocol: commands by ``call``, what it said meanwhile in ``events``."""
+
+    def __init__(self, address: str) -> None:
+        websocket = pytest.importorskip("websocket", reason="websocket-client isn't here")
+        self.events: list[dict[str, Any]] = []
+        self._socket = websocket.create_connection(address, timeout=30)
+        self._number = 0
+        self._session: dict[str, str] = {}
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = {"sessionId": self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **parameters: object) -> Any:
+        self._number += 1
+        self._socket.send(json.dumps({"id": self._number, "method": method, "params": parameters, **self._session}))
+        while (answer := json.loads(self._socket.recv())).get("id") != self._number:
+            self.events.append(answer)
+        assert "result" in answer, answer
+        return answer["result"]
+
+    def open(self, path: Path, width: int, scheme: str) -> None:
+        """Load a page in a window of this width and wait until it has loaded."""
+        self.events.clear()
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.call("Page.navigate", url=path.as_uri())
+        deadline = time.monotonic() + 20
+        while self.evaluate("document.readyState") != "complete" or not self.evaluate("!!document.querySelector('h1')"):
+            assert time.monotonic() < deadline
+
+    def evaluate(self, expression: str) -> Any:
+        return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def said(self, *methods: str) -> list[dict[str, Any]]:
+        return [event["params"] for event in self.events if event.get("method") in methods]
+
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-port=0",
+    "--remote-allow-origins=*",
+)
+
+
+@contextmanager
+def chromium() -> Iterator[str]:
+    """Start a headless Chromium without network of its own; yield the address of its DevTools."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None and os.environ.get("CI") == "true":
+        pytest.fail("no Chromium on PATH: CI has to look at the report")
+    if program is None:
+        pytest.skip("no Chromium on PATH: apt-get install chromium")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen([program, *FLAGS, f"--user-data-dir={home}", "about:blank"], **quiet) as process:
+            try:
+                yield devtools(Path(home) / "DevToolsActivePort")
+            finally:
+                process.terminate()
+
+
+def devtools(announcement: Path) -> str:
+    """Wait until Chromium has announced its port."""
+    deadline = time.monotonic() + 30
+    while not announcement.exists() or announcement.read_text().count("\n") < 1:
+        assert time.monotonic() < deadline, "Chromium didn't come up"
+        time.sleep(0.05)
+    port, path = announcement.read_text().split()
+    return f"ws://127.0.0.1:{port}{path}"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as address:
+        yield Browser(address)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("name", ["passed", "failed", "empty", "hostile"])
+def test_the_page_loads_quietly_in_chromium(
+    name: str, width: int, scheme: str, browser: Browser, request: pytest.FixtureRequest
+) -> None:
+    """No console message, no request but for the page itself, nothing wider than the window, one timeline to see."""
+    path = request.getfixturevalue(name).path("report.html")
+    browser.open(path, width, scheme)
+    assert browser.evaluate("innerWidth") == width
+    assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert (
+        browser.evaluate("[...document.querySelectorAll('svg.timeline')].filter(e => e.checkVisibility()).length") == 1
+    )
+    wide = "!e.closest('.scroll, svg') && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1"
+    assert browser.evaluate(f"[...document.querySelectorAll('main *')].filter(e => {wide}).map(e => e.outerHTML)") == []
+    assert browser.said("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown") == []
+    requested = {event["request"]["url"] for event in browser.said("Network.requestWillBeSent")}
+    assert requested <= {path.as_uri(), "data:,"}

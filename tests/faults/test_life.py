@@ -1,0 +1,376 @@
+"""The life of a fault of every kind, on both servers: it bites, it heals, and lies are found out."""
+
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from faults.catalogue import KINDS, validate
+from faults.kinds.base import FaultError
+from faults.leases import Lease
+from faults.life import HealFailed, Life
+from faults.probe import probe
+from faults.toxiproxy import Proxies, ProxyError, ToxicState
+from faults.watchdog_client import WatchdogError
+from model.plan import Fault
+from model.record import EventLog, Record
+from tests.faults.conftest import Healthz, Upstream, eventually
+
+LINK = "citizen->province:01"
+LINK_FAULTS = [
+    ("latency", {"latency": 300}),
+    ("latency", {"latency": 600, "jitter": 100}),
+    ("timeout", {}),
+    ("timeout", {"timeout": 200}),
+    ("reset_peer", {"timeout": 50}),
+    ("bandwidth", {"rate": 400}),
+    ("down", {}),
+]
+
+
+class Ledger:
+    """A watchdog that only remembers its leases."""
+
+    def __init__(self) -> None:
+        self.leases: dict[str, Lease] = {}
+        self.seen: list[str] = []
+
+    def register(self, lease: Lease) -> None:
+        self.leases[lease.fault] = lease
+        self.seen.append(lease.fault)
+
+    def done(self, fault: str) -> None:
+        self.leases.pop(fault, None)
+
+
+class NoWatchdog:
+    def register(self, lease: Lease) -> None:
+        raise WatchdogError("it has ended")
+
+    def done(self, fault: str) -> None:
+        raise WatchdogError("it has ended")
+
+
+class Harmless(Proxies):
+    """Says that it adds toxics, and adds none."""
+
+    def add_toxic(self, proxy: str, name: str, kind: str, stream: str, *_: Any, **__: Any) -> ToxicState:
+        return super().add_toxic(proxy, name, "noop", stream, {})
+
+    def set_enabled(self, proxy: str, enabled: bool) -> None:
+        """Do nothing."""
+
+
+def fault(kind: str, attributes: dict[str, int] | None = None, **more: Any) -> Fault:
+    more.setdefault("link", LINK)
+    more.setdefault("duration", 4.0)
+    made = Fault(id=f"{kind}/1", kind=kind, start=0, attributes=attributes or {}, **more)  # type: ignore[arg-type]
+    assert validate(made) == []
+    return made
+
+
+def names(record: Record) -> list[str]:
+    return [event["event"] for event in record.events()]
+
+
+@pytest.fixture
+def address(proxies: Proxies, upstream: str) -> str:
+    return proxies.create(LINK, upstream)
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+@pytest.mark.parametrize("stream", ["downstream", "upstream"])
+@pytest.mark.parametrize(("kind", "attributes"), LINK_FAULTS)
+def test_every_kind_bites_and_heals(
+    proxies: Proxies,
+    address: str,
+    events: EventLog,
+    record: Record,
+    ledger: Ledger,
+    kind: str,
+    attributes: dict[str, int],
+    stream: str,
+) -> None:
+    life = Life(fault(kind, attributes, stream=stream), proxies=proxies, watchdog=ledger, events=events)
+    assert life.apply()
+    assert list(ledger.leases) == [f"{kind}/1"]
+    assert not proxies.get(LINK).clean
+    life.heal()
+    assert proxies.get(LINK).clean
+    assert (life.proved, life.healed, life.gone, ledger.leases) == (True, True, True, {})
+    assert names(record) == ["fault_applied", "fault_read_back", "fault_proved", "fault_healed", "fault_gone"]
+    assert {(event["fault"], event["link"]) for event in record.events()} == {(f"{kind}/1", LINK)}
+    assert probe(address, 2).ok
+
+
+def test_a_latency_is_measured_on_the_link(
+    proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger
+) -> None:
+    """The proof says how long a reply took, before the fault and under it."""
+    life = Life(fault("latency", {"latency": 700}), proxies=proxies, watchdog=ledger, events=events)
+    life.apply()
+    life.heal()
+    proved, gone = (
+        next(e["measured"] for e in record.events() if e["event"] == n) for n in ("fault_proved", "fault_gone")
+    )
+    assert proved["healthy_seconds"] < 0.2 < 0.7 <= proved["seconds"] < 1.2
+    assert proved["expected_seconds"] == 0.7
+    assert gone["seconds"] < 0.2
+
+
+@pytest.mark.parametrize(("kind", "attributes"), LINK_FAULTS)
+def test_a_fault_that_does_not_bite_is_unproved(
+    server: Any,
+    proxies: Proxies,
+    address: str,
+    events: EventLog,
+    record: Record,
+    ledger: Ledger,
+    kind: str,
+    attributes: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that takes the change without acting on it isn't believed, not even when it reads back well."""
+    monkeypatch.setattr(Lease, "held", lambda self, proxies: bool(events_of(record)) and not life_over[0])
+    life_over = [False]
+    life = Life(fault(kind, attributes, duration=1.5), proxies=Harmless(server.api), watchdog=ledger, events=events)
+    assert not life.apply()
+    assert names(record) == ["fault_applied", "fault_read_back", "fault_unproved"]
+    life_over[0] = True
+    life.heal()
+    assert not life.proved
+
+
+def events_of(record: Record) -> list[str]:
+    return names(record)
+
+
+def test_a_change_that_does_not_read_back_is_unproved(
+    server: Any, proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger
+) -> None:
+    life = Life(fault("down"), proxies=Harmless(server.api), watchdog=ledger, events=events)
+    assert not life.apply()
+    assert names(record) == ["fault_applied", "fault_unproved"]
+    assert "reads back" in record.events()[1]["reason"]
+    life.heal()
+    assert proxies.get(LINK).clean
+
+
+def test_a_link_that_was_broken_before_proves_nothing(
+    proxies: Proxies, events: EventLog, record: Record, ledger: Ledger
+) -> None:
+    """Where no whole reply came before the fault, its absence under the fault isn't the fault's doing."""
+    proxies.create(LINK, "127.0.0.1:1")
+    life = Life(fault("timeout", duration=1.5), proxies=proxies, watchdog=ledger, events=events)
+    assert not life.apply()
+    life.heal()
+    assert proxies.get(LINK).clean
+    assert names(record)[-1] == "fault_not_gone"
+
+
+def test_healing_is_idempotent(
+    proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger
+) -> None:
+    life = Life(fault("down"), proxies=proxies, watchdog=ledger, events=events)
+    life.apply()
+    threads = [Thread(target=life.heal) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    life.heal()
+    assert names(record).count("fault_healed") == names(record).count("fault_gone") == 1
+
+
+def test_a_fault_that_is_healed_before_it_is_due_is_never_applied(
+    proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger
+) -> None:
+    life = Life(fault("down"), proxies=proxies, watchdog=ledger, events=events)
+    life.heal()
+    assert not life.apply()
+    assert proxies.get(LINK).clean
+    assert names(record) == ["fault_unproved"]
+    assert ledger.seen == []
+
+
+def test_healing_while_it_is_proved_ends_the_proof(
+    proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger
+) -> None:
+    """Ctrl-C doesn't wait for a proof of 30 s."""
+    life = Life(fault("latency", {"latency": 30_000}, duration=60.0), proxies=proxies, watchdog=ledger, events=events)
+    thread = Thread(target=life.apply)
+    thread.start()
+    eventually(lambda: "fault_read_back" in names(record))
+    start = time.monotonic()
+    life.heal()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert time.monotonic() - start < 2
+    assert proxies.get(LINK).clean
+    assert (life.proved, life.healed, life.gone) == (False, True, True)
+    assert "fault_unproved" in names(record)
+
+
+@pytest.mark.parametrize("kind", ["latency", "down"])
+def test_a_fault_that_somebody_else_healed_was_released_early(
+    proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger, kind: str
+) -> None:
+    attributes = {"latency": 100} if kind == "latency" else {}
+    life = Life(fault(kind, attributes), proxies=proxies, watchdog=ledger, events=events)
+    life.apply()
+    ledger.leases[f"{kind}/1"].release(proxies)
+    life.heal()
+    assert names(record)[3:] == ["fault_released_early", "fault_healed", "fault_gone"]
+
+
+def test_without_a_watchdog_nothing_is_applied(
+    proxies: Proxies, address: str, events: EventLog, record: Record
+) -> None:
+    life = Life(fault("down"), proxies=proxies, watchdog=NoWatchdog(), events=events)
+    assert not life.apply()
+    assert proxies.get(LINK).clean
+    life.heal()
+    assert names(record) == ["fault_unproved"]
+
+
+def test_healing_that_fails_names_the_command_that_does_it(
+    proxies: Proxies,
+    address: str,
+    events: EventLog,
+    record: Record,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("faults.life.HEAL_PATIENCE", 0.3)
+    life = Life(fault("latency", {"latency": 100}), proxies=proxies, watchdog=ledger, events=events)
+    life.apply()
+    with monkeypatch.context() as broken:
+        broken.setattr(proxies, "remove_toxic", _refuse)
+        with pytest.raises(HealFailed, match=r"curl -X DELETE 'http://.*/citizen-%3Eprovince%3A01/toxics/fault-"):
+            life.heal()
+    assert list(ledger.leases) == ["latency/1"]
+    assert names(record)[-1] == "fault_heal_failed"
+    life.heal()
+    assert proxies.get(LINK).clean
+    assert life.gone
+
+
+def _refuse(*_: object) -> None:
+    raise ProxyError("no")
+
+
+class OneProcess:
+    """The process of one system, played by a server in a thread."""
+
+    def __init__(self) -> None:
+        self.server: Upstream | None = None
+        self.port = 0
+        self.restart("province:01")
+
+    def kill(self, system: str) -> None:
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+        self.server = None
+
+    def restart(self, system: str) -> None:
+        self.server = Upstream(("127.0.0.1", self.port), Healthz)
+        self.port = self.server.server_address[1]
+        Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def is_running(self, system: str) -> bool:
+        return self.server is not None
+
+
+@pytest.fixture
+def process() -> Iterator[OneProcess]:
+    process = OneProcess()
+    yield process
+    process.kill("")
+
+
+KILL = fault("kill", link=None, system="province:01")
+
+
+def test_a_killed_system_is_refused_and_comes_back(
+    events: EventLog, record: Record, ledger: Ledger, process: OneProcess
+) -> None:
+    life = Life(
+        KILL,
+        proxies=Proxies("http://127.0.0.1:1"),
+        watchdog=ledger,
+        events=events,
+        processes=process,
+        address=f"127.0.0.1:{process.port}",
+    )
+    assert life.apply()
+    assert not process.is_running("province:01")
+    life.heal()
+    assert process.is_running("province:01")
+    assert names(record) == ["fault_applied", "fault_read_back", "fault_proved", "fault_healed", "fault_gone"]
+    assert record.events()[0]["system"] == "province:01"
+    assert ledger.seen == []
+
+
+def test_a_system_that_is_not_ours_is_not_killed(
+    events: EventLog, record: Record, ledger: Ledger, process: OneProcess
+) -> None:
+    life = Life(
+        KILL,
+        proxies=Proxies("http://127.0.0.1:1"),
+        watchdog=ledger,
+        events=events,
+        address=f"127.0.0.1:{process.port}",
+    )
+    assert not life.apply()
+    assert "isn't ours" in record.events()[0]["reason"]
+
+
+def test_the_table_names_every_kind_as_its_class_does() -> None:
+    assert {name: kind.name for name, kind in KINDS.items()} == {name: name for name in KINDS}
+    assert all(kind.summary for kind in KINDS.values())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"kind": "latency"}, "needs latency"),
+        ({"kind": "latency", "attributes": {"latency": 5}}, "latency = 5 of latency is out of range: 10 to 60000 ms"),
+        ({"kind": "latency", "attributes": {"latency": 100, "delay": 1}}, "no attribute 'delay'"),
+        ({"kind": "latency", "attributes": {"latency": 100, "jitter": 60}}, "jitter = 60 ms is more than half"),
+        ({"kind": "latency", "attributes": {"latency": 6000}}, "doesn't fit into a duration of 4 s"),
+        ({"kind": "reset_peer", "attributes": {"timeout": 4000}}, "doesn't fit"),
+        ({"kind": "timeout", "duration": 0.5}, "too short"),
+        ({"kind": "bandwidth", "attributes": {"rate": 1}, "duration": 1.0}, "too short"),
+        ({"kind": "bandwidth", "attributes": {"rate": 0}}, "out of range"),
+        ({"kind": "down", "link": None}, "breaks a link: give link"),
+        ({"kind": "down", "system": "national"}, "breaks a link, not a system"),
+        ({"kind": "kill"}, "breaks a system: give system"),
+    ],
+)
+def test_attributes_that_make_no_sense_are_named(wrong: dict[str, Any], says: str) -> None:
+    made = Fault(**{"id": "f", "link": LINK, "start": 0, "duration": 4.0, **wrong})
+    problems = validate(made)
+    assert any(says in problem for problem in problems), problems
+
+
+def test_a_probe_tells_an_error_from_a_whole_reply() -> None:
+    class Broken(Healthz):
+        def do_GET(self) -> None:
+            BaseHTTPRequestHandler.send_error(self, 503)
+
+    with Upstream(("127.0.0.1", 0), Broken) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        assert probe(f"127.0.0.1:{server.server_address[1]}", 2).outcome == "error"
+        server.shutdown()
+
+
+def test_a_fault_error_is_one_line() -> None:
+    assert "\n" not in str(FaultError("a"))

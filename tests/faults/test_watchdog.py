@@ -1,0 +1,185 @@
+"""Whatever happens to the conductor, within 6 s the network is clean."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from faults.leases import Lease
+from faults.probe import probe
+from faults.server import Server
+from faults.toxiproxy import Proxies
+from faults.watchdog import end_processes
+from faults.watchdog_client import Watchdog, WatchdogError
+from model.record import Record
+from tests.faults.conftest import eventually
+
+CONDUCTOR = Path(__file__).with_name("conductor.py")
+Start = Callable[..., tuple["subprocess.Popen[bytes]", dict[str, Any]]]
+
+
+@pytest.fixture
+def conduct(server: Server, proxies: Proxies, upstream: str, record: Record) -> Iterator[Start]:
+    """Start a conductor; returns it once its faults are on, with what it says about itself."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(delete: str = "keep") -> tuple["subprocess.Popen[bytes]", dict[str, Any]]:
+        command = [sys.executable, str(CONDUCTOR), server.api, str(record.path("events.jsonl")), upstream, delete]
+        conductor = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        started.append(conductor)
+        assert conductor.stdout
+        said = json.loads(conductor.stdout.readline())
+        assert said["proved"] == [True, True]
+        assert not all(state.clean for state in proxies.all().values())
+        return conductor, said
+
+    yield start
+    for conductor in started:
+        conductor.kill()
+        conductor.communicate()
+
+
+def clean(proxies: Proxies) -> bool:
+    return all(state.clean for state in proxies.all().values())
+
+
+def names(record: Record) -> list[str]:
+    return [event["event"] for event in record.events()]
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_killed_conductor_leaves_nothing_behind(conduct: Start, proxies: Proxies, record: Record) -> None:
+    conductor, said = conduct()
+    conductor.kill()
+    killed = time.monotonic()
+    eventually(lambda: clean(proxies))
+    eventually(lambda: all(gone(pid) for pid in [*said["pids"], said["watchdog"]]))
+    assert time.monotonic() - killed < 6
+    assert len(proxies.all()) == 3
+    healed = [event for event in record.events() if event["event"] == "fault_healed"]
+    assert {(event["fault"], event["link"], event["by"]) for event in healed} == {
+        ("slow", "a->b", "watchdog"),
+        ("cut", "c->d", "watchdog"),
+    }
+    lost = next(event for event in record.events() if event["event"] == "conductor_lost")
+    assert lost["t"] > 0
+    for state in proxies.all().values():
+        assert probe(state.listen, 2).seconds < 0.15
+
+
+def test_our_proxies_are_deleted_from_a_server_that_is_not_ours(conduct: Start, proxies: Proxies) -> None:
+    proxies.create("theirs", "127.0.0.1:1")
+    proxies.set_enabled("theirs", False)
+    conductor, said = conduct("delete")
+    conductor.kill()
+    eventually(lambda: list(proxies.all()) == ["theirs"])
+    eventually(lambda: gone(said["watchdog"]))
+    assert not proxies.get("theirs").enabled
+
+
+def test_a_stopped_conductor_loses_its_faults_and_may_go_on(conduct: Start, proxies: Proxies, record: Record) -> None:
+    conductor, said = conduct()
+    proxies.remove_toxic("e->f", "stray")
+    conductor.send_signal(signal.SIGSTOP)
+    took = eventually(lambda: clean(proxies))
+    assert 4 < took < 6
+    assert "lease_expired" in names(record)
+    assert not any(gone(pid) for pid in said["pids"])
+    conductor.send_signal(signal.SIGCONT)
+    conductor.communicate(b"\n", timeout=10)
+    assert conductor.returncode == 0
+    assert names(record).count("fault_released_early") == names(record).count("fault_gone") == 2
+    assert not gone(said["pids"][0])
+    end_processes([(pid, psutil.Process(pid).create_time(), False) for pid in said["pids"]])
+
+
+def test_a_conductor_that_ends_well_leaves_the_processes_alone(
+    conduct: Start, proxies: Proxies, record: Record
+) -> None:
+    conductor, said = conduct()
+    conductor.communicate(b"\n", timeout=10)
+    eventually(lambda: gone(said["watchdog"]))
+    assert "conductor_lost" not in names(record)
+    assert not any(gone(pid) for pid in said["pids"])
+    end_processes([(pid, psutil.Process(pid).create_time(), False) for pid in said["pids"]])
+    assert all(gone(pid) for pid in said["pids"])
+
+
+@pytest.fixture
+def watchdog(record: Record) -> Iterator[Watchdog]:
+    watchdog = Watchdog.start(record.path("events.jsonl"), lease=0.3)
+    yield watchdog
+    watchdog.close()
+
+
+def test_signals_of_the_terminal_do_not_end_it(watchdog: Watchdog) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(watchdog.pid, number)
+    watchdog.set_t0(1.0)
+    assert watchdog.alive()
+    assert os.getsid(watchdog.pid) == watchdog.pid
+
+
+def test_it_starts_quickly(record: Record) -> None:
+    start = time.monotonic()
+    watchdog = Watchdog.start(record.path("events.jsonl"))
+    took = time.monotonic() - start
+    watchdog.close()
+    assert took < 1
+
+
+def test_a_watchdog_that_is_gone_takes_no_lease(watchdog: Watchdog) -> None:
+    os.kill(watchdog.pid, signal.SIGKILL)
+    eventually(lambda: not watchdog.alive())
+    with pytest.raises(WatchdogError, match="didn't take 'lease'"):
+        watchdog.register(Lease("f", "http://127.0.0.1:1", "a->b", None, "a->b"))
+
+
+def test_healing_that_fails_is_written_down(record: Record) -> None:
+    """A server that is gone when the conductor dies isn't passed over in silence."""
+    code = (
+        "import os, sys; from pathlib import Path; from faults.leases import Lease;"
+        "from faults.watchdog_client import Watchdog;"
+        "w = Watchdog.start(Path(sys.argv[1]));"
+        "w.register(Lease('f', 'http://127.0.0.1:1', 'a->b', None, 'a->b')); os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(record.path("events.jsonl"))], check=False)
+    eventually(lambda: "fault_heal_failed" in names(record))
+    failed = next(event for event in record.events() if event["event"] == "fault_heal_failed")
+    assert failed["link"] == "a->b"
+    assert failed["by_hand"].startswith("curl ")
+
+
+def test_a_recycled_pid_is_never_hit() -> None:
+    """A process whose creation time isn't the one that was registered is somebody else's."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    created = psutil.Process(process.pid).create_time()
+    end_processes([(process.pid, created - 1, False)])
+    assert process.poll() is None
+    end_processes([(process.pid, created, False)])
+    assert process.wait(2) == -signal.SIGTERM
+
+
+def test_orphans_of_a_session_are_ended() -> None:
+    """A child whose parent has died already still belongs to the session that was registered."""
+    code = (
+        "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
+        "print(child.pid, flush=True)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    created = psutil.Process(parent.pid).create_time()
+    orphan = int(parent.communicate()[0])
+    assert not gone(orphan)
+    end_processes([(parent.pid, created, True)])
+    eventually(lambda: gone(orphan))

@@ -1,0 +1,110 @@
+"""The client of a link, against servers that misbehave."""
+
+import asyncio
+
+import pytest
+
+from mocks.client import Client, LinkError, Received
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def talk(serve, *, requests=1, timeout=0.3):
+    """Send requests to a server that handles each connection with ``serve``; returns answers and errors."""
+
+    async def inside():
+        connections = []
+
+        async def handle(reader, writer):
+            connections.append(writer)
+            try:
+                await serve(reader, writer)
+            finally:
+                writer.close()
+
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        client = Client(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout)
+        answers = []
+        for _ in range(requests):
+            try:
+                answers.append(await client.request("POST", "/", b"x"))
+            except LinkError as error:
+                answers.append(error)
+            await asyncio.sleep(0.01)
+        client.close()
+        server.close()
+        await asyncio.sleep(0.01)
+        return answers, len(connections)
+
+    return asyncio.run(inside())
+
+
+async def request(reader):
+    return await reader.readuntil(b"\r\n\r\nx")
+
+
+async def polite(reader, writer):
+    while True:
+        try:
+            await request(reader)
+        except asyncio.IncompleteReadError:
+            return
+        writer.write(OK)
+
+
+async def silent(reader, writer):
+    await reader.read()
+
+
+async def hangs_up(reader, writer):
+    await request(reader)
+
+
+async def babbles(reader, writer):
+    await request(reader)
+    writer.write(b"SSH-2.0-OpenSSH\r\n\r\n")
+    await reader.read()
+
+
+async def stops_halfway(reader, writer):
+    await request(reader)
+    writer.write(OK[:-1])
+
+
+async def once(reader, writer):
+    await request(reader)
+    writer.write(OK)
+
+
+async def says_close(reader, writer):
+    await request(reader)
+    writer.write(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    await reader.read()
+
+
+def test_a_connection_is_kept():
+    answers, connections = talk(polite, requests=3)
+    assert answers == [Received(200, b"ok")] * 3
+    assert connections == 1
+
+
+@pytest.mark.parametrize("serve", [once, says_close])
+def test_a_connection_that_was_closed_is_replaced(serve):
+    answers, connections = talk(serve, requests=3)
+    assert answers == [Received(200, b"ok")] * 3
+    assert connections == 3
+
+
+@pytest.mark.parametrize(
+    ("serve", "timed_out"), [(silent, True), (hangs_up, False), (babbles, False), (stops_halfway, False)]
+)
+def test_no_answer_is_an_error_that_says_whether_the_other_side_kept_silent(serve, timed_out):
+    (error,), _ = talk(serve)
+    assert isinstance(error, LinkError)
+    assert error.timed_out == timed_out
+
+
+def test_a_refused_connection_is_an_error():
+    with pytest.raises(LinkError) as caught:
+        asyncio.run(Client("127.0.0.1:1").request("GET", "/"))
+    assert not caught.value.timed_out

@@ -1,0 +1,117 @@
+"""Each seeded defect shows, and only where it is on."""
+
+import pytest
+
+from mocks.defects import DEFECTS, Defects
+
+
+def pair(stacks, *defects, seed=1):
+    return stacks(defects=defects, seed=seed).start("national").start("province:01")
+
+
+def test_an_unknown_defect_is_refused():
+    with pytest.raises(ValueError, match="drop-sink"):
+        Defects(["drop-sink"])
+
+
+def test_every_defect_says_what_it_does():
+    assert all(defect.summary for defect in DEFECTS.values())
+
+
+def test_drop_sync_drops_one_in_a_hundred_always_the_same():
+    on = Defects(["drop-sync"], seed=3)
+    names = [f"H01.00004-250701-{n:04d}:2" for n in range(20_000)]
+    dropped = [name for name in names if on.drops(name)]
+    assert 150 < len(dropped) < 250
+    assert dropped == [name for name in names if Defects(["drop-sync"], seed=3).drops(name)]
+    assert dropped != [name for name in names if Defects(["drop-sync"], seed=4).drops(name)]
+    assert not any(map(Defects().drops, names))
+
+
+def victim(seed, prefix):
+    """Return the number of the first dossier of a unit and day whose creation is dropped."""
+    on = Defects(["drop-sync"], seed)
+    return next(n for n in range(1, 1000) if on.drops(f"{prefix}-{n:04d}"))
+
+
+@pytest.mark.parametrize("defects", [(), ("drop-sync",)])
+def test_drop_sync_loses_a_dossier_on_its_way_to_the_portal(stacks, submission, eventually, defects):
+    prefix = "H01.00004-" + day()
+    seed = min(range(500), key=lambda seed: victim(seed, prefix))
+    stack = pair(stacks, *defects, seed=seed)
+    officer = stack.officer()
+    count = victim(seed, prefix) + 3
+    codes = [stack.intake(officer) for _ in range(count)]
+    lost = f"{prefix}-{victim(seed, prefix):04d}"
+    assert lost in codes
+    stack.step(officer, lost, "process")
+    eventually(lambda: stack.pending("province:01") == 0)
+    arrived = {item["code"] for item in stack.listing("national")}
+    assert (lost not in arrived) == bool(defects)
+    assert stack.metric("province:01", "thongsuot_outbox_rejected_total") == len(defects)
+
+
+@pytest.mark.parametrize("defects", [(), ("drop-sync",)])
+def test_drop_sync_loses_a_dossier_on_its_way_to_the_province(stacks, submission, eventually, defects):
+    prefix = "G01.00004-" + day()
+    seed = min(range(500), key=lambda seed: victim(seed, prefix))
+    stack = stacks(defects=defects, seed=seed).start("national", "vneid", "province:01")
+    citizen = stack.citizen()
+    codes = [
+        stack.post("national", "/dossiers", submission(), headers={**citizen, **stack.key()}).json()["code"]
+        for _ in range(victim(seed, prefix))
+    ]
+    eventually(lambda: stack.pending("national") == 0)
+    arrived = {item["code"] for item in stack.listing("province:01")}
+    assert set(codes) - arrived == ({codes[-1]} if defects else set())
+
+
+def day():
+    from mocks.register import today
+
+    return f"{today():%y%m%d}"
+
+
+@pytest.mark.parametrize("defects", [(), ("ack-before-commit",)])
+def test_ack_before_commit_loses_what_a_killed_province_acknowledged(stacks, eventually, defects):
+    stack = pair(stacks, *defects)
+    officer = stack.officer()
+    codes = [stack.intake(officer) for _ in range(5)]
+    assert [item["code"] for item in stack.listing("province:01")] == codes
+    stack.kill("province:01")
+    stack.start("province:01")
+    assert [item["code"] for item in stack.listing("province:01")] == ([] if defects else codes)
+    eventually(lambda: stack.pending("province:01") == 0)
+    assert len(stack.listing("national")) == (0 if defects else 5)
+
+
+def test_ack_before_commit_commits_in_the_end(stacks, eventually):
+    stack = pair(stacks, "ack-before-commit")
+    code = stack.intake(stack.officer())
+    eventually(lambda: stack.states("national", code) == [2])
+    eventually(lambda: stack.pending("province:01") == 0)
+    assert stack.metric("national", 'thongsuot_requests_total{code="2xx",operation="sync"') == 1
+
+
+@pytest.mark.parametrize("defects", [(), ("duplicate-on-retry",)])
+def test_duplicate_on_retry_creates_a_second_dossier(stacks, submission, defects):
+    stack = stacks(defects=defects).start("national", "vneid", "province:01")
+    for name, path, session in (
+        ("province:01", "/counter/dossiers", stack.officer()),
+        ("national", "/dossiers", stack.citizen()),
+    ):
+        headers = {**session, **stack.key()}
+        codes = {stack.post(name, path, submission(), headers=headers).json()["code"] for _ in range(2)}
+        assert len(codes) == 1 + len(defects)
+
+
+@pytest.mark.parametrize("defects", [(), ("collapse-status",)])
+def test_collapse_status_reports_5_6_and_8_as_9(stacks, eventually, defects):
+    stack = pair(stacks, *defects)
+    officer = stack.officer()
+    code = stack.intake(officer)
+    for action in ("process", "request_papers", "resume", "request_fee", "resume", "stop"):
+        assert stack.step(officer, code, action).status_code == 200
+    eventually(lambda: stack.pending("province:01") == 0)
+    assert stack.states("province:01", code) == [2, 4, 5, 4, 6, 4, 8]
+    assert stack.states("national", code) == ([2, 4, 9, 4, 9, 4, 9] if defects else [2, 4, 5, 4, 6, 4, 8])
