@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from model.histogram import seconds_of
@@ -52,7 +52,7 @@ class Live:
         self._samples = _Tail(record.path("samples"))
         self._ends = _Tail(record.path("arrivals"))
         self._seconds: dict[int, Counter[tuple[str, bool]]] = defaultdict(Counter)
-        self._recent: deque[tuple[float, int, int]] = deque()
+        self._recent: deque[tuple[float, str, int, int]] = deque()
 
     def look(self) -> None:
         """Read what the workers have written since the last look."""
@@ -70,7 +70,8 @@ class Live:
         self.requests[entry["operation"], entry["outcome"]] += count
         self.buckets[bucket] += count
         self._seconds[int(entry["second"])][entry["province"], ok] += count
-        self._recent.append((time.monotonic(), bucket if ok else -1, count))
+        if ok:
+            self._recent.append((time.monotonic(), entry["province"], bucket, count))
 
     def _forget(self) -> None:
         while self._recent and self._recent[0][0] < time.monotonic() - WINDOW:
@@ -97,18 +98,16 @@ class Live:
 
     def quantile(self, q: float) -> float | None:
         """Return a response-time quantile of the window in seconds, successes only; None without any."""
-        counts: Counter[int] = Counter()
-        for _, bucket, count in self._recent:
-            if bucket >= 0:
-                counts[bucket] += count
-        wanted = q * counts.total()
-        for bucket in sorted(counts):
-            wanted -= counts[bucket]
-            if wanted <= 0:
-                return seconds_of(bucket)
-        return None
+        return _quantile(q, self._buckets())
 
-    def worst(self, number: int = 3) -> list[tuple[str, float]]:
+    def _buckets(self, province: str | None = None) -> Mapping[int, int]:
+        counts: Counter[int] = Counter()
+        for _, where, bucket, count in self._recent:
+            if province in (None, where):
+                counts[bucket] += count
+        return counts
+
+    def failing(self, number: int = 3) -> list[tuple[str, float]]:
         """Return the provinces with the highest share of failed requests in the window, with the share."""
         good: Counter[str] = Counter()
         bad: Counter[str] = Counter()
@@ -117,3 +116,20 @@ class Live:
                 (good if ok else bad)[province] += count
         shares = [(province, bad[province] / (good[province] + bad[province])) for province in bad]
         return sorted(shares, key=lambda pair: -pair[1])[:number]
+
+    def slowest(self, number: int = 3) -> list[tuple[str, float]]:
+        """Return the provinces with the longest p95 in the window, with it in seconds."""
+        times = [
+            (province, _quantile(0.95, self._buckets(province)) or 0.0)
+            for province in {where for _, where, _, _ in self._recent}
+        ]
+        return sorted(times, key=lambda pair: -pair[1])[:number]
+
+
+def _quantile(q: float, counts: Mapping[int, int]) -> float | None:
+    wanted = q * sum(counts.values())
+    for bucket in sorted(counts):
+        wanted -= counts[bucket]
+        if wanted <= 0:
+            return seconds_of(bucket)
+    return None

@@ -49,7 +49,7 @@ class LineProgress:
         """Print a line when the last one is old enough."""
         if time.monotonic() - self._shown >= LINE_EVERY:
             self._shown = time.monotonic()
-            self._console.print(f"  t={t:5.0f} s  {summary(live, t)}", highlight=False, markup=False)
+            self._console.print(f"  t={t:5.0f} s  {summary(live, t)}", highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
         """Nothing to leave behind."""
@@ -83,7 +83,6 @@ class ScreenProgress:
 def summary(live: Live, t: float) -> str:
     """Say in one line how the load goes."""
     p95 = live.quantile(0.95)
-    worst = ", ".join(f"{code} {share:.0%}" for code, share in live.worst())
     parts = [
         live.plan.phase_at(t),
         f"offered {live.offered(t):.0f} arrivals/s",
@@ -91,8 +90,9 @@ def summary(live: Live, t: float) -> str:
         f"p95 {p95 * 1000:.0f} ms" if p95 is not None else "p95 –",
         f"{live.errors()} errors",
         f"faults: {', '.join(sorted(live.faults)) or 'none'}",
+        f"worst provinces: {worst(live)}",
     ]
-    return " · ".join([*parts, f"worst provinces: {worst}"] if worst else parts)
+    return " · ".join(parts)
 
 
 def panel(live: Live, t: float) -> RenderableType:
@@ -109,12 +109,15 @@ def panel(live: Live, t: float) -> RenderableType:
     table.add_row("response time", f"p95 {p95 * 1000:.0f} ms" if p95 is not None else "–")
     table.add_row("errors", Text(str(errors), style="bold red" if errors else "green"))
     table.add_row("faults", Text(", ".join(sorted(live.faults)) or "none", style="yellow" if live.faults else ""))
-    table.add_row("worst provinces", _worst(live))
+    table.add_row("worst provinces", worst(live))
     bar = ProgressBar(total=live.plan.duration, completed=min(max(t, 0.0), live.plan.duration), width=60)
     return Group(table, bar)
 
 
-def _worst(live: Live) -> str:
+def worst(live: Live) -> str:
+    """Name the provinces that fare worst: by failed requests, or, where none failed, by response time."""
     names = places.provinces()
-    shares = live.worst()
-    return ", ".join(f"{names[code].name} {share:.1%} failed" for code, share in shares) or "all are served"
+    failing, slowest = live.failing(), live.slowest()
+    if failing:
+        return ", ".join(f"{names[code].name} {share:.0%} failed" for code, share in failing)
+    return ", ".join(f"{names[code].name} p95 {seconds * 1000:.0f} ms" for code, seconds in slowest) or "–"

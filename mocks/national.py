@@ -34,7 +34,7 @@ from mocks.vneid import UserInfo
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
 from model import procedures
 from model.dossier import Channel, State
-from model.links import Link, province_system
+from model.links import PEOPLE, Link, province_system
 
 SESSION_LIFE = 8 * 3600.0  # seconds
 
@@ -76,6 +76,12 @@ class Found(msgspec.Struct):
     items: list[ProcedureItem]
 
 
+class Directory(msgspec.Struct):
+    """Where people reach the systems that the portal sends them to: name -> ``host:port``."""
+
+    systems: dict[str, str]
+
+
 class PaymentAsked(msgspec.Struct):
     """Where a citizen pays; ``SoTien`` in VND."""
 
@@ -114,6 +120,7 @@ class National(DossierSystem):
             Route("POST", "/sync", "sync", self.sync, SyncCall, SyncReply),
             Route("POST", "/login", "login", self.login, Login, Session),
             Route("POST", "/session", "session", self.open_session, AccessToken, CitizenSession),
+            Route("GET", "/directory", "directory", self.directory, Nothing, Directory, "query"),
             Route("GET", "/procedures", "procedures", self.search, Search, Found, "query"),
             Route("POST", "/population", "population", self.population, Citizen, Resident, auth=citizen),
             Route(
@@ -147,6 +154,12 @@ class National(DossierSystem):
             raise Refusal(502, "upstream", "vneid answered what isn't user information") from None
         claims = Claims("citizen", user.SoDinhDanh, user.HoVaTen)
         return CitizenSession(self._signer.sign(claims, SESSION_LIFE), user.TechID, user.HoVaTen)
+
+    async def directory(self, call: Call[Nothing]) -> Directory:
+        """Say where people reach the other systems."""
+        prefix = Link(PEOPLE, "").name
+        links = self.surroundings.links
+        return Directory({link.removeprefix(prefix): where for link, where in links.items() if link.startswith(prefix)})
 
     async def search(self, call: Call[Search]) -> Found:
         """Search the catalogue of procedures."""

@@ -57,7 +57,6 @@ def load(
 
     Raises:
         CampaignError: The file isn't there, isn't TOML or isn't a campaign.
-
     """
     path = _find(source)
     text = _read(path)

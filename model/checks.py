@@ -36,7 +36,6 @@ class Known:
         operations: What their requests do: ``national.submit``.
         defects: Seeded defects of the mocks.
         check_fault: Says what is wrong with a fault's attributes, one line each.
-
     """
 
     journeys: frozenset[str]

@@ -29,7 +29,6 @@ class State(IntEnum):
         STOPPED: Dừng xử lý.
         DONE: Đã xử lý xong.
         RETURNED: Đã trả kết quả.
-
     """
 
     REGISTERED = 1
@@ -103,7 +102,6 @@ def next_state(action: str, state: State, before: State | None = None) -> State:
 
     Raises:
         TransitionError: The action doesn't exist, or the life cycle forbids it.
-
     """
     state = State(state)
     before = None if before is None else State(before)
@@ -183,7 +181,6 @@ class DossierCode:
         commune: Commune code.
         day: The day of issue, UTC+7.
         number: Of the commune's dossiers that day, from 1.
-
     """
 
     issuer: Literal["G", "H"]

@@ -20,7 +20,6 @@ class Link:
     Attributes:
         source: Who dials: ``citizen`` or a system.
         target: The system that is dialled.
-
     """
 
     source: str

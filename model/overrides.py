@@ -16,7 +16,6 @@ class OverrideError(Exception):
 
     Attributes:
         problem: Why.
-
     """
 
     def __init__(self, problem: Problem) -> None:

@@ -35,7 +35,6 @@ class Person:
         id_number: 12 digits (SoDinhDanh).
         name: Full name (HoVaTen).
         birth_date: ``yyyyMMdd`` (NgayThangNamSinh).
-
     """
 
     id_number: str

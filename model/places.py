@@ -24,7 +24,6 @@ class Province:
         kind: ``tỉnh`` or ``thành phố``.
         communes: How many communes it has.
         formed_of: The old provinces that it was formed of, by name.
-
     """
 
     code: str
@@ -48,7 +47,6 @@ class Commune:
         name: Without its kind: ``Ba Đình``.
         kind: ``xã``, ``phường`` or ``đặc khu``.
         province: Its province's code.
-
     """
 
     code: str
@@ -67,7 +65,6 @@ class LegacyUnit:
         district: With its kind: ``Quận Ba Đình``.
         province: The old province's name.
         successors: Codes of the communes that took it over, the default first; several where it was split.
-
     """
 
     code: str

@@ -42,7 +42,6 @@ class Phase(Value, frozen=True, kw_only=True):
         duration: Seconds.
         rate: Arrivals per second at its start.
         to: Arrivals per second at its end; a straight ramp leads there. None: ``rate`` holds.
-
     """
 
     name: Name
@@ -73,7 +72,6 @@ class Load(Value, frozen=True, kw_only=True):
         grace: Seconds that journeys in flight get to finish when the schedule ends.
         workers: Locust workers; 0 chooses by cores and rate.
         scale: Multiplies every rate.
-
     """
 
     journeys: dict[str, NotNegative]
@@ -98,7 +96,6 @@ class Fault(Value, frozen=True, kw_only=True):
         duration: Seconds that it is held.
         stream: ``downstream`` (replies) or ``upstream`` (requests).
         attributes: Of the kind: integers in the units of the kind's own documentation.
-
     """
 
     id: Name
@@ -136,7 +133,6 @@ class Objective(Value, frozen=True, kw_only=True):
         provinces: Only these provinces; empty means all.
         exclude_faults: Leave out what the faults' provinces saw while a fault was on (and ``settle`` seconds after it).
         settle: Seconds after a fault's healing that ``exclude_faults`` leaves out as well.
-
     """
 
     name: Name
@@ -159,7 +155,6 @@ class Limits(Value, frozen=True, kw_only=True):
         late_p99: Seconds; 99 % of the arrivals start at most this much after they were due.
         dropped: Share of planned arrivals that may be dropped.
         unfinished: Share of started arrivals that may be unfinished when the grace ends.
-
     """
 
     late_p99: Positive = 0.1
@@ -172,7 +167,6 @@ class Drain(Value, frozen=True, kw_only=True):
 
     Attributes:
         timeout: Seconds.
-
     """
 
     timeout: Positive = 30.0
@@ -185,7 +179,6 @@ class Stack(Value, frozen=True, kw_only=True):
         kind: ``local``: processes on loopback.
         provinces: Province codes; a campaign file may leave them out for all 34.
         province_processes: Processes that the provincial systems share.
-
     """
 
     kind: Literal["local"] = "local"
@@ -210,7 +203,6 @@ class Plan(Value, frozen=True, kw_only=True):
         drain: Bound on the synchronisation after the load.
         stack: What it runs against.
         defects: Seeded defects that are switched on.
-
     """
 
     name: Name

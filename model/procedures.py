@@ -39,7 +39,6 @@ class Procedure:
         level: Who decides: ``xã`` the commune, ``tỉnh`` the province.
         weight: How often it is filed: dossiers among 864.
         online: Whether it can be filed at the national portal.
-
     """
 
     code: str

@@ -157,7 +157,6 @@ class EventLog:
 
     Attributes:
         t0: Monotonic time of the run's t0, None until it is set; until then events carry ``"t": null``.
-
     """
 
     def __init__(self, path: Path, t0: float | None = None) -> None:

@@ -25,7 +25,6 @@ class Problem:
         path: Where it is.
         what: What is wrong with it.
         remedy: What to do.
-
     """
 
     path: KeyPath

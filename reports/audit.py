@@ -34,7 +34,6 @@ class Finding:
         province: Province code, as the citizen meant it; of a phantom as the system has it.
         commune: Commune code, likewise.
         detail: What exactly is wrong, for people.
-
     """
 
     category: str
@@ -54,7 +53,6 @@ class SystemRead:
         number: Which pass, 1 or 2.
         dossiers: How many it said it read.
         complete: Whether it read all, and the record holds them.
-
     """
 
     system: str
@@ -85,7 +83,6 @@ class Audit:
         findings: In the order of ``classify.CATEGORIES``, then of codes.
         sync_lag: In seconds.
         systems: Both readings of every system that should have been read.
-
     """
 
     counts: Mapping[str, int]
@@ -107,7 +104,6 @@ def audit(database: duckdb.DuckDBPyConnection, provinces: Iterable[str], events:
         database: Gets temporary tables; ``lags`` is there for the indicators afterwards.
         provinces: Codes of the provinces whose systems belong to the run.
         events: Of the record; ``audit_read`` tells which readings are complete.
-
     """
     systems = _systems(database, ["national", *map(province_system, provinces)], events)
     _stage(database, systems)

@@ -91,7 +91,7 @@ FROM books LEFT JOIN creations ON books.key = creations.key
 WHERE len(states) > 0 AND len(list_filter(states, lambda state: state IS NULL)) = 0;
 
 CREATE TEMP TABLE lags AS
-SELECT province, occurred, greatest(applied - occurred, 0) AS lag
+SELECT province, occurred, CASE WHEN applied IS NOT NULL THEN greatest(applied - occurred, 0) END AS lag
 FROM (
     SELECT
         province.owner AS province,

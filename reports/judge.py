@@ -52,7 +52,6 @@ class Judgement:
         audit: What became of every dossier.
         load: What the generator did.
         faults: In the plan's order.
-
     """
 
     verdict: Verdict
@@ -71,7 +70,6 @@ def judge(record: Record) -> Judgement:
 
     Raises:
         RecordError: The record is truncated or foreign.
-
     """
     plan, events, stack = record.plan(), record.events(), _stack(record)
     with tables.opened(record) as database:

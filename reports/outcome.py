@@ -20,7 +20,6 @@ class Outcome:
         note: What was seen, for people.
         badness: Orders places of the same verdict; the highest is the worst.
         peers: Other places with the same verdict.
-
     """
 
     verdict: Verdict

@@ -24,7 +24,6 @@ class Window:
         stop: Healed, likewise.
         provinces: Those at its ends; None: everyone, since both ends are shared.
         healed: Whether the record says when it was healed.
-
     """
 
     fault: str
@@ -47,7 +46,6 @@ class Evidence:
         plan: The campaign.
         events: In the order of time.
         windows: One per fault of the plan, in its order.
-
     """
 
     database: duckdb.DuckDBPyConnection
@@ -73,7 +71,6 @@ def windows(
         plan: The campaign.
         events: ``fault_applied`` and ``fault_healed`` count; where they are missing, the plan's times.
         stack: ``systems`` of ``stack.json``: systems of one process fall together.
-
     """
     return tuple(_window(fault, events, touched(fault, stack)) for fault in plan.faults)
 
@@ -113,7 +110,6 @@ def conditions(
         stop: SQL of the row's last moment.
         phase: Column with the phase's name, if any.
         operation: Column with the operation, if any; without one ``operations`` doesn't apply.
-
     """
     parts = ["true"]
     if objective.phases:

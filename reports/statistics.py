@@ -55,7 +55,6 @@ class Clusters:
         good_squared: Sum of k².
         good_total: Sum of k·m.
         total_squared: Sum of m².
-
     """
 
     blocks: int
@@ -98,7 +97,6 @@ def share_bounds(good: float, total: float, design_effect: float = 1.0) -> Bound
         good: Successes.
         total: Requests, at least ``good``.
         design_effect: At least 1; both counts are divided by it.
-
     """
     k, n = good / design_effect, total / design_effect
     return Bounds(_lower(k, n), _upper(k, n))
@@ -112,7 +110,6 @@ def quantile(share: float, steps: Sequence[Step], total: int, design_effect: flo
         steps: Durations of the successes, ascending.
         total: All requests, failures included.
         design_effect: At least 1.
-
     """
     below = list(accumulate(step.hits for step in steps))
 

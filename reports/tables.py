@@ -36,7 +36,6 @@ def opened(record: Record) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises:
         RecordError: A table is unreadable or has other columns; also when that shows only while it is queried.
-
     """
     with _database() as database:
         for name in COLUMNS:
@@ -58,7 +57,6 @@ def seal(record: Record) -> dict[str, int]:
 
     Raises:
         RecordError: A complete line has other fields than its table.
-
     """
     spooled = [name for name in COLUMNS if (record.directory / name).is_dir()]
     with _database() as database:

@@ -44,7 +44,6 @@ class Load:
         broken: Journeys that ended in an exception of their own.
         stopped: Whether the record says how the load ended.
         samples: Requests counted.
-
     """
 
     planned: int
@@ -69,7 +68,6 @@ class FaultResult:
         proved: It was measured to bite.
         healed: It was healed on time, and nothing says that it stayed.
         reasons: Why not, for people.
-
     """
 
     id: str

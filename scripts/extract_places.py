@@ -26,7 +26,6 @@ NOTICE = f"""\
 provinces.csv, communes.csv and legacy.csv in this folder are an extract of the data files of the Python package
 vietnamadminunits {VERSION} (dataset.db, converter_2025.json), made with scripts/extract_places.py.
 The package is distributed under this licence:
-
 """
 
 

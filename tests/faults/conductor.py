@@ -29,7 +29,7 @@ def main(api: str, events_path: str, upstream: str, delete: str) -> None:
     watchdog = Watchdog.start(Path(events_path))
     deaf = subprocess.Popen(DEAF, stdout=subprocess.PIPE, start_new_session=True)
     assert deaf.stdout
-    pids = [subprocess.Popen(NAP).pid, deaf.pid, int(deaf.stdout.readline())]
+    pids = [subprocess.Popen(NAP, stdout=subprocess.DEVNULL).pid, deaf.pid, int(deaf.stdout.readline())]
     for pid in pids[:2]:
         watchdog.add_process(pid)
     proxies = Proxies(api)

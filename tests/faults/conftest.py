@@ -45,7 +45,7 @@ class Upstream(ThreadingHTTPServer):
 
 @pytest.fixture(scope="session")
 def upstream() -> Iterator[str]:
-    """The host:port of the HTTP system."""
+    """Give the host:port of the HTTP system."""
     with Upstream(("127.0.0.1", 0), Healthz) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         yield f"127.0.0.1:{server.server_address[1]}"
@@ -57,7 +57,7 @@ KINDS = [pytest.param("real", marks=pytest.mark.real_toxiproxy), "embedded"]
 
 @pytest.fixture(scope="session", params=KINDS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A Toxiproxy server of each kind; the real one must be there in CI."""
+    """Give a Toxiproxy server of each kind; the real one must be there in CI."""
     if request.param == "real" and find_real() is None and os.environ.get("CI") != "true":
         pytest.skip("no toxiproxy-server here: `make toxiproxy` gets it")
     server = start(request.param, tmp_path_factory.mktemp("toxiproxy") / "server.log")
@@ -67,7 +67,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def proxies(server: Server) -> Iterator[Proxies]:
-    """The server's proxies: none before the test, none after it."""
+    """Give the server's proxies: none before the test, none after it."""
     proxies = Proxies(server.api)
     yield proxies
     proxies.delete_all(proxies.all())

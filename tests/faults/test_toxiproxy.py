@@ -24,7 +24,7 @@ class Failing(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_error(503)
 
-    do_POST = do_DELETE = do_GET  # noqa: N815 - the names that http.server calls
+    do_POST = do_DELETE = do_GET
 
 
 def test_all_links_of_the_country_are_created_at_once(proxies: Proxies, upstream: str) -> None:
@@ -45,7 +45,7 @@ def test_a_name_that_is_taken_is_refused_and_keeps_its_toxics(proxies: Proxies, 
     proxies.add_toxic(LINK, "one", "latency", "downstream", {"latency": 1})
     with pytest.raises(ProxyError, match="exists already"):
         proxies.create_all({LINK: upstream, "other": upstream})
-    with pytest.raises(ProxyError, match="exists|already"):
+    with pytest.raises(ProxyError, match="already exists"):
         proxies.create(LINK, upstream)
     assert len(proxies.get(LINK).toxics) == 1
     assert list(proxies.all()) == [LINK]
@@ -55,8 +55,8 @@ def test_errors_are_one_line_and_carry_the_status(server: Server, proxies: Proxi
     with pytest.raises(ProxyError, match=r"^toxiproxy http://.*404 proxy not found$") as caught:
         proxies.set_enabled("none", False)
     assert caught.value.status == 404
+    proxies.create(LINK, "127.0.0.1:1")
     with pytest.raises(ProxyError, match="400 invalid toxic type"):
-        proxies.create(LINK, "127.0.0.1:1")
         proxies.add_toxic(LINK, "one", "none", "downstream", {})
 
 

@@ -2,7 +2,6 @@
 
 from harness.cli import read_campaign
 from model.plan import Plan
-
 from tests.conftest import SHORT
 
 

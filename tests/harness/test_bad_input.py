@@ -35,8 +35,11 @@ BAD = {
     "infinite rate": (GOOD.replace("rate = 45", "rate = inf"), ["rate"]),
     "rate that is no number": (GOOD.replace("rate = 45", "rate = nan"), ["rate"]),
     "weights that sum to zero": (
-        GOOD.replace("= 30\n", "= 0\n").replace("= 15\ntrack = 15", "= 0\ntrack = 0").replace("process = 40", "process = 0")
-        .replace("counter-intake = 15", "counter-intake = 0").replace("track = 15", "track = 0"),
+        GOOD.replace("= 30\n", "= 0\n")
+        .replace("= 15\ntrack = 15", "= 0\ntrack = 0")
+        .replace("process = 40", "process = 0")
+        .replace("counter-intake = 15", "counter-intake = 0")
+        .replace("track = 15", "track = 0"),
         ["journeys"],
     ),
     "attribute of a wrong kind": (GOOD.replace("latency = 300", "lag = 300"), ["lag"]),
@@ -88,7 +91,7 @@ def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["judge", "report"])
 def test_a_foreign_folder_is_no_record(command: str, tmp_path: Path) -> None:
-    """judge and report refuse what isn't a record."""
+    """Judge and report refuse what isn't a record."""
     (tmp_path / "plan.json").write_text('{"name": "something else"}')
     ended = thongsuot(command, tmp_path)
     assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
@@ -96,7 +99,7 @@ def test_a_foreign_folder_is_no_record(command: str, tmp_path: Path) -> None:
 
 
 def test_plan_starts_nothing_and_prints_the_timeline(tmp_path: Path) -> None:
-    """plan leaves no record, and shows phases, faults and objectives."""
+    """Plan leaves no record, and shows phases, faults and objectives."""
     ended = thongsuot("plan", SHORT, "--set", "phases.surge.rate=80", cwd=tmp_path)
     assert ended.returncode == 0
     for word in ("surge", "cut-79", "citizen->province:01", "requests answered", "480"):

@@ -5,9 +5,9 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from harness.errors import HarnessError
 from harness.ports import free_ports
-
 from tests.conftest import COMMAND, SHORT, members, thongsuot
 
 
@@ -36,17 +36,17 @@ def test_a_toxiproxy_that_does_not_answer_is_told(tmp_path: Path) -> None:
 
 def test_a_mock_that_does_not_come_up_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is taken ends the run with the line that the mock said, and nothing remains."""
+    from rich.console import Console
+
     from harness import stack
     from harness.progress import LineProgress
     from harness.run import run
-    from rich.console import Console
-
     from tests.harness.plans import short_plan
 
     record = tmp_path / "record"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setattr(stack, "free_ports", lambda: iter([port, *(next(free_ports()) for _ in range(50))]))
-        with open(os.devnull, "w") as quiet, pytest.raises(HarnessError, match=str(port)):
+        with Path(os.devnull).open("w") as quiet, pytest.raises(HarnessError, match=str(port)):
             run(short_plan(), record, "embedded", LineProgress(Console(file=quiet)))
     assert not members(record)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from faults.server import start
 from faults.toxiproxy import Proxies, ProxyError
-
 from tests.conftest import BOTH_SERVERS, SHORT, Running, happened, members, pids_of, wait_for
 
 pytestmark = pytest.mark.slow
@@ -90,7 +90,7 @@ def test_a_stopped_conductor_does_not_hold_its_faults(tmp_path: Path, background
 
 
 def test_up_stops_on_ctrl_c(tmp_path: Path, background: Callable[..., Running]) -> None:
-    """up prints where everything is, and leaves nothing behind."""
+    """Up prints where everything is, and leaves nothing behind."""
     record = tmp_path / "record"
     running = background("up", SHORT, "--out", record)
     wait_for(lambda: happened(record, "stack_started"), 30)

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry, generate_latest
+
 from harness.defects import with_triggers
 from harness.generator import worker_count
 from harness.live import Live
@@ -12,9 +14,7 @@ from harness.ports import free_ports
 from harness.stack import groups
 from model.histogram import bucket_of
 from model.record import Record
-from prometheus_client import CollectorRegistry, generate_latest
 from scenarios.catalogue import OPERATIONS
-
 from tests.harness.plans import short_plan
 
 
@@ -70,7 +70,8 @@ def test_live_counts_what_the_workers_wrote(tmp_path: Path) -> None:
     )
     assert live.requests["national.track", "ok"] == 100
     assert live.errors() == 30
-    assert live.worst() == [("79", 0.75)]
+    assert live.failing() == [("79", 0.75)]
+    assert [province for province, _ in live.slowest()] == ["79", "01"]
     p95 = live.quantile(0.95)
     assert p95 is not None
     assert abs(p95 - 1.0) < 0.01

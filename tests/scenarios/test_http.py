@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 
 import gevent
 import pytest
+
 from scenarios.http import Pool, Reply
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\nContent-Type: application/json\r\n\r\n{"a": 1}'

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from model.plan import Load, Phase, Plan, Stack
 from scenarios.personas import Crowd
 from scenarios.schedule import arrivals_within, due_times, moment_of

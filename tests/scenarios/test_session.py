@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+
 from model import people
 from scenarios.http import Reply
 from scenarios.personas import Arrival
@@ -17,7 +18,9 @@ ARRIVAL = Arrival(5, 1.0, "track", "01", "00004", people.person(1), "2.000815", 
 class Scripted:
     """A transport that gives one answer, ten seconds after it was asked."""
 
-    def __init__(self, outcome: str, content: object = None, sent: bool = True, headers: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self, outcome: str, content: object = None, sent: bool = True, headers: Mapping[str, str] = {}
+    ) -> None:
         body = b"" if content is None else json.dumps(content).encode()
         self.reply = Reply(outcome, sent, began=100.0, finished=110.0, body=body, headers=dict(headers))
         self.seen: dict[str, Any] = {}
@@ -61,7 +64,7 @@ def test_response_time_counts_from_when_the_request_was_due() -> None:
 
 
 def test_an_acknowledged_write_has_its_code_in_the_ledger() -> None:
-    """ok carries the code, step and state that the system named."""
+    """Ok carries the code, step and state that the system named."""
     session, notes = session_on(Scripted("ok", {"code": "G01", "sequence": 1, "state": 1}))
     session.write(WRITE, "national.submit", "national", "/dossiers", {})
     assert notes.ledger == [WRITE, (1, Result("ok", "G01", 1, 1, ""))]
