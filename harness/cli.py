@@ -19,6 +19,7 @@ from faults.toxiproxy import ProxyError
 from faults.watchdog_client import WatchdogError
 from harness.errors import HarnessError, UsageError
 from harness.exits import BROKEN, INTERRUPTED, PASS, USAGE
+from harness.interrupt import Interrupted
 from model.campaign import CampaignError, Known, load
 from model.plan import Plan
 from model.record import Record, RecordError
@@ -64,6 +65,8 @@ def main() -> None:
         code = said if isinstance(said, int) else BROKEN
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
+    except Interrupted as interruption:
+        code = _tell(str(interruption), INTERRUPTED)
     except (UsageError, CampaignError, RecordError) as error:
         code = _tell(str(error), USAGE)
     except (HarnessError, ToxiproxyMissing, ProxyError, WatchdogError) as error:

@@ -5,6 +5,10 @@ from threading import Event
 from types import FrameType
 
 
+class Interrupted(Exception):
+    """The run was asked to end at a point where there is nothing to report yet."""
+
+
 class Interrupt:
     """Set by SIGINT and SIGTERM within its ``with`` block.
 
@@ -21,6 +25,11 @@ class Interrupt:
     def requested(self) -> bool:
         """Whether a signal has come."""
         return self._event.is_set()
+
+    def check(self, when: str) -> None:
+        """Raise Interrupted if a signal has come."""
+        if self.requested:
+            raise Interrupted(f"interrupted {when}; everything that was started is stopped")
 
     def __enter__(self) -> "Interrupt":
         """Take the signals over."""

@@ -100,6 +100,7 @@ def run(plan: Plan, out: Path, toxiproxy: str, progress: Progress) -> Finished:
         cleanup.callback(generator.end)
         parts = bring_up(plan, record, events, watchdog, toxiproxy, cleanup, progress)
         generator.join()
+        interrupt.check("before the load began")
 
         live = Live(plan, record)
         serve_metrics(live, events, cleanup, progress)
@@ -270,6 +271,8 @@ def read_back(plan: Plan, parts: Parts, live: Live, interrupt: Interrupt, progre
         progress.step("draining")
         timeout = min(plan.drain.timeout, INTERRUPTED_DRAIN) if interrupted else plan.drain.timeout
         reader.drain(timeout, lambda: interrupt.requested and not interrupted, told)
+        if interrupt.requested and not interrupted:
+            parts.events.write("interrupted")
         progress.step("reading every dossier, twice")
         reader.read()
     finally:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.series import ERRORS, Facts, FaultLife, Timeline
+from reports.facts import ERRORS, Facts, FaultLife, Timeline
 from reports.summary import arrow, seconds, visible
 
 LEFT, RIGHT, LANE, GLYPH = 54, 10, 19, 6.4

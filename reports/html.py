@@ -12,7 +12,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from reports import charts, summary
-from reports.series import RULES, Event, Facts, audit_doubt, flat, rule_verdict
+from reports.facts import RULES, Event, Facts, audit_doubt, rule_verdict
+from reports.series import flat
 
 VIETNAM = timezone(timedelta(hours=7))
 WIDE, NARROW = 1130, 380

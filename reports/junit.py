@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from reports.series import RULES, Facts, FaultLife, ObjectiveResult, audit_doubt, rule_verdict
+from reports.facts import RULES, Facts, FaultLife, ObjectiveResult, audit_doubt, rule_verdict
 from reports.summary import MEANING, bounds, fault_state, listed, measured, quantity, target, visible
 
 TAGS = {"fail": "failure", "inconclusive": "error"}

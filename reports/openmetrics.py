@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import duckdb
 
 from model.histogram import bucket_of, upper_of
-from reports.series import OUTCOMES, RULES, Facts
+from reports.facts import OUTCOMES, RULES, Facts
 from reports.summary import visible
 
 EDGES = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from reports.series import (
+from reports.facts import (
     ERRORS,
     RULES,
     Facts,
@@ -14,9 +14,9 @@ from reports.series import (
     ObjectiveResult,
     ProvinceRow,
     audit_doubt,
-    flat,
     rule_verdict,
 )
+from reports.series import flat
 
 DASH = "–"
 GAP = "\u00a0"

@@ -179,7 +179,10 @@ def test_orphans_of_a_session_are_ended() -> None:
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
     created = psutil.Process(parent.pid).create_time()
-    orphan = int(parent.communicate()[0])
+    assert parent.stdout
+    orphan = int(parent.stdout.readline())
+    parent.wait(5)
+    parent.stdout.close()
     assert not gone(orphan)
     end_processes([(parent.pid, created, True)])
     eventually(lambda: gone(orphan))

@@ -72,6 +72,18 @@ def test_ctrl_c_heals_and_reports(number: int, tmp_path: Path, background: Calla
     assert not members(record)
 
 
+def test_ctrl_c_before_the_load_leaves_nothing(tmp_path: Path, background: Callable[..., Running]) -> None:
+    """While the stack comes up: exit code 130, one line, no process left."""
+    record = tmp_path / "record"
+    running = background("run", "cutover-morning", "--out", record)
+    wait_for(lambda: happened(record, "watchdog_started"), 30)
+    code, _, errors = running.end()
+    assert code == 130
+    assert "interrupted" in errors
+    assert not happened(record, "t0")
+    assert not members(record)
+
+
 def test_a_stopped_conductor_does_not_hold_its_faults(tmp_path: Path, background: Callable[..., Running]) -> None:
     """SIGSTOP for longer than a lease: the watchdog heals, and the run can't pass."""
     record = tmp_path / "record"

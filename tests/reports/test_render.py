@@ -26,6 +26,7 @@ from model.places import provinces
 from model.plan import Fault, Load, Objective, Phase, Plan, Stack
 from model.record import Record, RecordError
 from reports import charts, judge, openmetrics, render, series, summary, tables
+from reports import facts as facts_module
 
 BEGAN = 1_751_330_000.25
 HOSTILE = "<script>alert(1)</script>]]>|\x1b[31m`*_[x](http://e.vil)&\"'\u202e\n@all"
@@ -331,7 +332,7 @@ def page(record: Record) -> str:
     return record.path("report.html").read_text(encoding="utf-8")
 
 
-def facts(record: Record) -> series.Facts:
+def facts(record: Record) -> facts_module.Facts:
     with tables.opened(record) as db:
         return series.read(record, db)
 
@@ -476,12 +477,12 @@ def test_provinces_stand_worst_first(failed: Record) -> None:
 
 def test_a_figure_that_json_has_as_null_is_infinite_where_something_was_measured(passed: Record) -> None:
     """A missed quantile without an observed value reads ∞, one without samples –."""
-    missed = series.ObjectiveResult(
+    missed = facts_module.ObjectiveResult(
         name="p95", verdict="fail", indicator="response_time", target=2.0, samples=90, low=1.5
     )
     assert summary.objective_cells(missed)[1:3] == ("∞", "1.50\u00a0s … ∞")
     assert Elements(page(passed)).row("submit p95")[1].replace("\u00a0", " ") == "≤ 2 s"
-    unmeasured = series.ObjectiveResult(name="p95", verdict="inconclusive", indicator="response_time", samples=0)
+    unmeasured = facts_module.ObjectiveResult(name="p95", verdict="inconclusive", indicator="response_time", samples=0)
     assert summary.objective_cells(unmeasured)[1:3] == ("–", "–")
 
 
@@ -714,7 +715,7 @@ def test_every_error_series_exists_from_the_first_sample(passed: Record) -> None
         if match := re.fullmatch(r'thongsuot_requests_total\{(.*),outcome="(\w+)"\}', name):
             outcomes[match[1]].add(match[2])
     assert len(outcomes) == 34 * len(STEPS)
-    assert {frozenset(names) for names in outcomes.values()} == {frozenset(series.OUTCOMES)}
+    assert {frozenset(names) for names in outcomes.values()} == {frozenset(facts_module.OUTCOMES)}
 
 
 def test_the_histogram_is_cumulative_over_its_edges(failed: Record) -> None:
@@ -724,7 +725,7 @@ def test_the_histogram_is_cumulative_over_its_edges(failed: Record) -> None:
     counts = [last[name % edge] for edge in (*map(str, openmetrics.EDGES), "+Inf")]
     assert counts == sorted(counts)
     assert counts[-1] == last['thongsuot_response_seconds_count{operation="national.submit"}'] == 3200
-    failures = sum(row.errors.get(outcome, 0) for row in facts(failed).provinces for outcome in series.ERRORS)
+    failures = sum(row.errors.get(outcome, 0) for row in facts(failed).provinces for outcome in facts_module.ERRORS)
     assert counts[-2] == 3200 - failures
 
 
