@@ -25,6 +25,7 @@ from urllib.parse import quote
 import requests
 import toxiproxy.proxy
 import toxiproxy.server
+from toxiproxy import exceptions
 
 LOOPBACK = "127.0.0.1"
 
@@ -237,9 +238,12 @@ class Proxies:
 
     @contextmanager
     def _as_caller(self) -> Iterator[None]:
+        """Let the library call through this object, and its errors be ours."""
         token = _caller.set(self)
         try:
             yield
+        except (exceptions.ProxyExists, exceptions.NotFound, exceptions.InvalidToxic) as error:
+            raise ProxyError(f"toxiproxy {self.api}: {error}") from None
         finally:
             _caller.reset(token)
 

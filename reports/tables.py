@@ -20,12 +20,14 @@ THREADS = 2
 REMEDY = "the record is truncated or foreign; run the campaign again"
 
 _HEADING = re.compile(r"CSV Error on Line|^Original Line")
-_UNREADABLE = (
-    duckdb.IOException,
-    duckdb.InvalidInputException,
-    duckdb.ConversionException,
-    duckdb.SerializationException,
+_NOT_THE_RECORD = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ParserException,
+    duckdb.SyntaxException,
+    duckdb.OutOfMemoryException,
 )
+"""Errors of a query or of the machine, which say nothing about the record."""
 
 
 @contextmanager
@@ -42,7 +44,9 @@ def opened(record: Record) -> Iterator[duckdb.DuckDBPyConnection]:
             _view(database, name, record.table(name))
         try:
             yield database
-        except _UNREADABLE as error:
+        except _NOT_THE_RECORD:
+            raise
+        except duckdb.Error as error:
             raise RecordError(f"{record.directory}: unreadable tables ({_first_line(error)}); {REMEDY}") from None
 
 

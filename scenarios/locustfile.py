@@ -15,8 +15,8 @@ import locust
 from model import places
 from model.plan import Load, Phase, Plan, Stack
 from scenarios.catalogue import JOURNEYS, Memory
-from scenarios.engine import Network
 from scenarios.http import Pool
+from scenarios.network import Network
 from scenarios.personas import Arrival, Crowd
 from scenarios.session import Answer, JourneyFailed, Session
 

@@ -126,6 +126,7 @@ def test_a_latency_is_measured_on_the_link(
     assert gone["seconds"] < 0.2
 
 
+@pytest.mark.parametrize("server", ["embedded"], indirect=True)
 @pytest.mark.parametrize(("kind", "attributes"), LINK_FAULTS)
 def test_a_fault_that_does_not_bite_is_unproved(
     server: Any,
@@ -139,7 +140,7 @@ def test_a_fault_that_does_not_bite_is_unproved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A server that takes the change without acting on it isn't believed, not even when it reads back well."""
-    monkeypatch.setattr(Lease, "held", lambda self, proxies: bool(events_of(record)) and not life_over[0])
+    monkeypatch.setattr(Lease, "held", lambda self, proxies: bool(names(record)) and not life_over[0])
     life_over = [False]
     life = Life(fault(kind, attributes, duration=1.5), proxies=Harmless(server.api), watchdog=ledger, events=events)
     assert not life.apply()
@@ -147,10 +148,6 @@ def test_a_fault_that_does_not_bite_is_unproved(
     life_over[0] = True
     life.heal()
     assert not life.proved
-
-
-def events_of(record: Record) -> list[str]:
-    return names(record)
 
 
 def test_a_change_that_does_not_read_back_is_unproved(
@@ -165,9 +162,10 @@ def test_a_change_that_does_not_read_back_is_unproved(
 
 
 def test_a_link_that_was_broken_before_proves_nothing(
-    proxies: Proxies, events: EventLog, record: Record, ledger: Ledger
+    proxies: Proxies, events: EventLog, record: Record, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where no whole reply came before the fault, its absence under the fault isn't the fault's doing."""
+    monkeypatch.setattr("faults.life.GONE_PATIENCE", 0.3)
     proxies.create(LINK, "127.0.0.1:1")
     life = Life(fault("timeout", duration=1.5), proxies=proxies, watchdog=ledger, events=events)
     assert not life.apply()

@@ -122,7 +122,7 @@ def test_filters(run: Callable[..., Scene], changes: dict[str, Any], verdict: st
     scene = run(faults=(fault(start=30, duration=10),))
     scene.rows["samples"] = [[*row[:7], 10] for row in scene.rows["samples"]]
     failing(scene, "14", range(30, 50))
-    result = measured(scene, goal("availability", 0.95, provinces=("14",), **changes))
+    result = measured(scene, goal("availability", 0.97, provinces=("14",), **changes))
     assert (result.verdict, result.samples) == (verdict, samples)
 
 
