@@ -2,10 +2,22 @@
 
 from faults.kinds.bandwidth import Bandwidth
 from faults.kinds.base import Kind
+from faults.kinds.brownout import Brownout
+from faults.kinds.cpu_limit import CpuLimit
 from faults.kinds.down import Down
+from faults.kinds.flap import Flap
 from faults.kinds.kill import Kill
 from faults.kinds.latency import Latency
+from faults.kinds.limit_data import LimitData
+from faults.kinds.memory_limit import MemoryLimit
+from faults.kinds.noop import Noop
+from faults.kinds.partition import Partition
+from faults.kinds.pause import Pause
 from faults.kinds.reset_peer import ResetPeer
+from faults.kinds.restart import Restart
+from faults.kinds.slicer import Slicer
+from faults.kinds.slow_accept import SlowAccept
+from faults.kinds.slow_close import SlowClose
 from faults.kinds.timeout import Timeout
 from model.plan import Fault
 
@@ -14,8 +26,20 @@ KINDS: dict[str, type[Kind]] = {
     "timeout": Timeout,
     "reset_peer": ResetPeer,
     "bandwidth": Bandwidth,
+    "slow_close": SlowClose,
+    "slicer": Slicer,
+    "limit_data": LimitData,
+    "noop": Noop,
     "down": Down,
+    "partition": Partition,
+    "flap": Flap,
+    "brownout": Brownout,
+    "slow-accept": SlowAccept,
     "kill": Kill,
+    "restart": Restart,
+    "pause": Pause,
+    "cpu-limit": CpuLimit,
+    "memory-limit": MemoryLimit,
 }
 
 
@@ -29,8 +53,8 @@ def validate(fault: Fault) -> list[str]:
 
 
 def _target_problems(fault: Fault, kind: type[Kind]) -> list[str]:
-    given = {"link": fault.link, "system": fault.system}
     other = "system" if kind.breaks == "link" else "link"
+    given = {noun: getattr(fault, noun) or getattr(fault, f"{noun}s") for noun in (kind.breaks, other)}
     found = []
     if not given[kind.breaks]:
         found.append(f"{fault.kind} breaks a {kind.breaks}: give {kind.breaks} = …")

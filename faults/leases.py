@@ -1,60 +1,241 @@
-"""A lease: what a network fault has changed on a Toxiproxy server, and how to undo it, by whoever notices."""
+"""A lease: one change that a fault has made, and how to undo it, by whoever notices.
+
+The conductor undoes its changes itself; the watchdog, which holds a copy of every lease, does so when it can't.
+"""
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 from urllib.parse import quote
 
+import psutil
+
+from faults.control import Control
 from faults.toxiproxy import Proxies, ProxyError
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """One change of one proxy.
+class Lease(ABC):
+    """One change of one link or system.
 
     Attributes:
         fault: The fault's id.
-        api: ``http://host:port`` of the server.
-        proxy: The proxy that is changed.
-        toxic: The toxic that is put on it; None: the proxy is disabled.
-        link: The link that the proxy carries.
+        target: The link or system that is changed.
     """
 
+    name: ClassVar[str]
+    breaks: ClassVar[str] = "system"
+
     fault: str
-    api: str
-    proxy: str
-    toxic: str | None
-    link: str
+    target: str
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other lease: a fault holds one per target."""
+        return f"{self.fault} on {self.target}"
+
+    @property
+    def where(self) -> dict[str, str]:
+        """The link or system, as events name it."""
+        return {self.breaks: self.target}
 
     def as_message(self) -> dict[str, Any]:
-        """Return the lease as a JSON object."""
-        return asdict(self)
+        """Return the lease as a JSON object, which ``decode`` reads."""
+        return {"lease": self.name, "fault": self.fault, "target": self.target, **self._details()}
 
-    def held(self, proxies: Proxies) -> bool:
-        """Read back whether the change is on; raises ProxyError."""
+    @abstractmethod
+    def held(self) -> bool:
+        """Read back whether the change is on; raises ProxyError or OSError."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Undo the change; twice is fine, and so is a target that is gone. Raises ProxyError or OSError."""
+
+    @property
+    @abstractmethod
+    def by_hand(self) -> str:
+        """The shell command that undoes the change."""
+
+    @abstractmethod
+    def _details(self) -> dict[str, Any]:
+        """Return what a message must say beside fault and target."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyLease(Lease):
+    """A change of a link's proxy.
+
+    Attributes:
+        proxies: The server that has the proxy.
+        toxic: The toxic that is put on it; None: the proxy is disabled.
+    """
+
+    name = "proxy"
+    breaks = "link"
+
+    proxies: Proxies
+    toxic: str | None
+
+    def held(self) -> bool:
+        """Look for the toxic, or whether the proxy is disabled; a proxy that is gone holds nothing."""
         try:
-            state = proxies.get(self.proxy)
+            state = self.proxies.get(self.target)
         except ProxyError as error:
             if error.status == 404:
                 return False
             raise
         return state.toxic(self.toxic) is not None if self.toxic else not state.enabled
 
-    def release(self, proxies: Proxies) -> None:
-        """Undo the change; twice is fine, and so is a proxy that is gone. Raises ProxyError."""
+    def release(self) -> None:
+        """Remove the toxic, or enable the proxy; one that a restarted server has lost is made again, clean."""
         try:
             if self.toxic:
-                proxies.remove_toxic(self.proxy, self.toxic)
+                self.proxies.remove_toxic(self.target, self.toxic)
             else:
-                proxies.set_enabled(self.proxy, True)
+                self.proxies.set_enabled(self.target, True)
         except ProxyError as error:
             if error.status != 404:
                 raise
+            self.proxies.restore()
 
     @property
     def by_hand(self) -> str:
-        """The shell command that undoes the change."""
-        url = f"{self.api}/proxies/{quote(self.proxy, safe='')}"
+        """A call of the Toxiproxy server."""
+        url = f"{self.proxies.api}/proxies/{quote(self.target, safe='')}"
         if self.toxic:
             return f"curl -X DELETE '{url}/toxics/{quote(self.toxic, safe='')}'"
         return f"curl -X POST -d '{json.dumps({'enabled': True})}' '{url}'"
+
+    def _details(self) -> dict[str, Any]:
+        return {"api": self.proxies.api, "toxic": self.toxic}
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLease(Lease):
+    """A change of a system's process; a process number that somebody else has by now is left alone.
+
+    Attributes:
+        pid: Process id.
+        created: When the process was created, as psutil has it.
+    """
+
+    pid: int
+    created: float
+
+    def process(self) -> psutil.Process | None:
+        """Return the process, None when it has ended."""
+        try:
+            process = psutil.Process(self.pid)
+            return process if process.create_time() == self.created and _lives(process) else None
+        except psutil.NoSuchProcess:
+            return None
+
+    def _details(self) -> dict[str, Any]:
+        return {"pid": self.pid, "created": self.created}
+
+
+@dataclass(frozen=True, slots=True)
+class StopLease(ProcessLease):
+    """A process that is stopped (SIGSTOP)."""
+
+    name = "stop"
+
+    def held(self) -> bool:
+        """Ask the operating system whether the process is stopped."""
+        process = self.process()
+        return process is not None and bool(process.status() == psutil.STATUS_STOPPED)
+
+    def release(self) -> None:
+        """Let the process go on (SIGCONT)."""
+        process = self.process()
+        if process is not None:
+            process.resume()
+
+    @property
+    def by_hand(self) -> str:
+        """A signal."""
+        return f"kill -CONT {self.pid}"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLease(ProcessLease):
+    """A process whose address space is limited (RLIMIT_AS).
+
+    Attributes:
+        before: The limits before, soft and hard, in bytes; -1: none.
+    """
+
+    name = "limit"
+
+    before: tuple[int, int]
+
+    def held(self) -> bool:
+        """Ask the operating system for the limit."""
+        process = self.process()
+        return process is not None and tuple(process.rlimit(psutil.RLIMIT_AS)) != tuple(self.before)
+
+    def release(self) -> None:
+        """Give the process its limits back."""
+        process = self.process()
+        if process is not None:
+            process.rlimit(psutil.RLIMIT_AS, tuple(self.before))
+
+    @property
+    def by_hand(self) -> str:
+        """A call of prlimit (util-linux)."""
+        soft, hard = ("unlimited" if limit < 0 else limit for limit in self.before)
+        return f"prlimit --pid {self.pid} --as={soft}:{hard}"
+
+    def _details(self) -> dict[str, Any]:
+        return {"pid": self.pid, "created": self.created, "before": list(self.before)}
+
+
+@dataclass(frozen=True, slots=True)
+class ControlLease(Lease):
+    """A fault inside a system, switched on through its control API; there it ends by itself as well.
+
+    Attributes:
+        control: The system's control API.
+    """
+
+    name = "control"
+
+    control: Control
+
+    def held(self) -> bool:
+        """Ask the system; one that is gone holds nothing."""
+        return self.control.has(self.fault)
+
+    def release(self) -> None:
+        """Switch the fault off."""
+        self.control.delete(self.fault)
+
+    @property
+    def by_hand(self) -> str:
+        """Waiting: the system ends the fault itself."""
+        return f"wait {self.control.lease:g} s: {self.target} ends it by itself"
+
+    def _details(self) -> dict[str, Any]:
+        return {"address": self.control.address, "token": self.control.token}
+
+
+def decode(message: Mapping[str, Any], server: Callable[[str], Proxies]) -> Lease:
+    """Read a message that ``Lease.as_message`` wrote; ``server`` returns the proxies of an API's URL."""
+    fault, target = message["fault"], message["target"]
+    match message["lease"]:
+        case "proxy":
+            return ProxyLease(fault, target, server(message["api"]), message["toxic"])
+        case "stop":
+            return StopLease(fault, target, message["pid"], message["created"])
+        case "limit":
+            before = (message["before"][0], message["before"][1])
+            return LimitLease(fault, target, message["pid"], message["created"], before)
+        case "control":
+            return ControlLease(fault, target, Control(message["address"], message["token"]))
+    raise ValueError(f"no lease {message['lease']!r}")
+
+
+def _lives(process: psutil.Process) -> bool:
+    return bool(process.status() != psutil.STATUS_ZOMBIE)

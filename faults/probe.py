@@ -4,12 +4,12 @@ import re
 import select
 import socket
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from threading import Event
-from typing import Literal
+from typing import Any, Literal
 
-Outcome = Literal["ok", "error", "refused", "reset", "closed", "silent", "slow", "unreachable", "stopped"]
+Outcome = Literal["ok", "error", "refused", "reset", "closed", "silent", "slow", "unreachable", "stopped", "flapping"]
 SLICE = 0.1  # seconds between two looks at the stop event
 LINE = 4_000  # bytes of padding that one request carries
 
@@ -21,14 +21,17 @@ class Measurement:
     Attributes:
         outcome: ``ok``: complete replies · ``error``: complete, but no 200 · ``refused``: no listener · ``reset`` ·
             ``closed``: ended before the reply was complete · ``silent``: not a byte in time · ``slow``: some bytes, not
-            all in time · ``unreachable``: any other error · ``stopped``: the stop event was set.
+            all in time · ``unreachable``: any other error · ``stopped``: the stop event was set ·
+            ``flapping``: of several probes, some were whole and some refused.
         seconds: From the connection attempt to the outcome.
         received: Bytes of the replies.
+        detail: What else a kind's own proof measured.
     """
 
     outcome: Outcome
     seconds: float
     received: int
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -36,7 +39,15 @@ class Measurement:
         return self.outcome == "ok"
 
 
-def probe(address: str, seconds: float, *, down: int = 0, up: int = 0, stop: Event | None = None) -> Measurement:
+def probe(
+    address: str,
+    seconds: float,
+    *,
+    down: int = 0,
+    up: int = 0,
+    stop: Event | None = None,
+    until_closed: bool = False,
+) -> Measurement:
     """Ask ``GET /healthz`` over a fresh connection to ``address`` (host:port), for at most ``seconds``.
 
     Args:
@@ -45,12 +56,14 @@ def probe(address: str, seconds: float, *, down: int = 0, up: int = 0, stop: Eve
         down: Bytes of padding that the reply shall carry (at most 1,000,000).
         up: Bytes that the requests shall have in all; they are pipelined, each padded with a header.
         stop: Ends the probe early when it is set.
+        until_closed: Wait for the connection's end as well, which the last request asks for.
     """
     start = time.monotonic()
     requests = max(1, -(-up // LINE))
     received = 0
+    dialogue = _dialogue(address, _requests(requests, up, down), requests, start + seconds, stop, until_closed)
     try:
-        for count in _dialogue(address, _requests(requests, up, down), requests, start + seconds, stop):
+        for count in dialogue:
             received = count
         outcome: Outcome = "ok"
     except ConnectionRefusedError:
@@ -78,7 +91,9 @@ def _requests(number: int, up: int, down: int) -> bytes:
     return f"{head}\r\n".encode() * (number - 1) + f"{head}Connection: close\r\n\r\n".encode()
 
 
-def _dialogue(address: str, data: bytes, replies: int, deadline: float, stop: Event | None) -> Iterator[int]:
+def _dialogue(
+    address: str, data: bytes, replies: int, deadline: float, stop: Event | None, until_closed: bool
+) -> Iterator[int]:
     """Send ``data`` and read ``replies`` replies; yields the number of bytes received so far.
 
     Raises OSError as the network does, TimeoutError at the deadline, EOFError for an early end, ValueError for a
@@ -98,6 +113,9 @@ def _dialogue(address: str, data: bytes, replies: int, deadline: float, stop: Ev
                     raise EOFError
                 received += chunk
                 yield len(received)
+        while until_closed:
+            _await(connection, False, deadline, stop)
+            until_closed = bool(connection.recv(65536))
 
 
 def _await(connection: socket.socket, sending: bool, deadline: float, stop: Event | None) -> tuple[bool, bool]:

@@ -120,6 +120,7 @@ class Proxies:
         self.api = api.rstrip("/")
         self._timeout = timeout
         self._reserved: dict[str, socket.socket] = {}
+        self._made: dict[str, ProxyState] = {}
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["Connection"] = "close"
@@ -144,22 +145,25 @@ class Proxies:
 
     def create(self, name: str, upstream: str) -> str:
         """Create an enabled proxy to ``upstream`` (host:port); return the host:port where it listens."""
-        with self._as_caller(), self._reserve([name]) as listens:
+        with self._as_caller(), self._reserve([name], {}) as listens:
             toxiproxy.Toxiproxy().create(upstream, _routable(name), listen=listens[name], enabled=True)
-            self._read_back(name, upstream, self.get(name))
+            self._keep(name, upstream, self.get(name))
         return listens[name]
 
-    def create_all(self, upstreams: Mapping[str, str]) -> dict[str, str]:
-        """Create a proxy per name, name -> upstream, in one request; return name -> listening address."""
+    def create_all(self, upstreams: Mapping[str, str], hosts: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Create a proxy per name, name -> upstream, in one request; return name -> listening address.
+
+        ``hosts`` names the address to listen on for those that don't listen on loopback.
+        """
         taken = sorted(self.all().keys() & upstreams.keys())
         if taken:
             raise ProxyError(f"toxiproxy {self.api}: proxy {taken[0]} exists already ({len(taken)} of ours do)")
-        with self._reserve(map(_routable, upstreams)) as listens:
+        with self._reserve(map(_routable, upstreams), hosts or {}) as listens:
             wanted = [{"name": n, "listen": listens[n], "upstream": u, "enabled": True} for n, u in upstreams.items()]
             self.request("POST", "/populate", wanted)
             found = self.all()
             for name, upstream in upstreams.items():
-                self._read_back(name, upstream, found.get(name))
+                self._keep(name, upstream, found.get(name))
         return listens
 
     def get(self, name: str) -> ProxyState:
@@ -184,6 +188,15 @@ class Proxies:
             raise ProxyError(f"toxiproxy {self.api}: toxic {name} on {proxy} reads back as {found}")
         return found
 
+    def update_toxic(self, proxy: str, name: str, attributes: Mapping[str, int]) -> ToxicState:
+        """Change attributes of a toxic that is on, and return it as the server has it."""
+        path = f"/proxies/{_quoted(proxy)}/toxics/{_quoted(name)}"
+        self.request("POST", path, {"attributes": dict(attributes)})
+        found = self.get(proxy).toxic(name)
+        if found is None or not _holds(found, attributes):
+            raise ProxyError(f"toxiproxy {self.api}: toxic {name} on {proxy} reads back as {found}")
+        return found
+
     def remove_toxic(self, proxy: str, name: str) -> None:
         """Remove a toxic; one that isn't there is fine."""
         with self._as_caller(), _absence_is_fine():
@@ -198,6 +211,18 @@ class Proxies:
             handle.enable() if enabled else handle.disable()
         if self.get(proxy).enabled is not enabled:
             raise ProxyError(f"toxiproxy {self.api}: {proxy} reads back as enabled={not enabled} after the change")
+
+    def restore(self) -> list[str]:
+        """Make those of our proxies again that the server has lost, where they were and clean; return their names."""
+        found = self.all()
+        lost = {name: state for name, state in self._made.items() if name not in found}
+        if lost:
+            wanted = [{"name": n, "listen": s.listen, "upstream": s.upstream, "enabled": True} for n, s in lost.items()]
+            self.request("POST", "/populate", wanted)
+            found = self.all()
+        for name, state in lost.items():
+            self._read_back(name, state.upstream, found.get(name))
+        return sorted(lost)
 
     def delete(self, name: str) -> None:
         """Delete a proxy and close its connections; one that isn't there is fine."""
@@ -248,11 +273,11 @@ class Proxies:
             _caller.reset(token)
 
     @contextmanager
-    def _reserve(self, names: Iterable[str]) -> Iterator[dict[str, str]]:
+    def _reserve(self, names: Iterable[str], hosts: Mapping[str, str]) -> Iterator[dict[str, str]]:
         """Reserve a free port per name; kept when the block succeeds."""
-        held = {name: _reserved_port() for name in names}
+        held = {name: _reserved_port(hosts.get(name, LOOPBACK)) for name in names}
         try:
-            yield {name: f"{LOOPBACK}:{port.getsockname()[1]}" for name, port in held.items()}
+            yield {name: "{}:{}".format(*port.getsockname()) for name, port in held.items()}
         except BaseException:
             for port in held.values():
                 port.close()
@@ -261,6 +286,7 @@ class Proxies:
 
     def _give_back(self, names: Iterable[str]) -> None:
         for name in names:
+            self._made.pop(name, None)
             port = self._reserved.pop(name, None)
             if port:
                 port.close()
@@ -269,16 +295,20 @@ class Proxies:
         """Return the library's object for a proxy, its name quoted for the URLs that the library makes of it."""
         return toxiproxy.Proxy(name=_quoted(name), upstream="", listen="", enabled=True)
 
-    def _read_back(self, name: str, upstream: str, found: ProxyState | None) -> None:
+    def _keep(self, name: str, upstream: str, found: ProxyState | None) -> None:
+        self._made[name] = self._read_back(name, upstream, found)
+
+    def _read_back(self, name: str, upstream: str, found: ProxyState | None) -> ProxyState:
         if found is None or found.upstream != upstream or not found.enabled:
             raise ProxyError(f"toxiproxy {self.api}: proxy {name} to {upstream} reads back as {found}")
+        return found
 
 
-def _reserved_port() -> socket.socket:
-    """Bind a free loopback port without listening: a server may listen on it, no outgoing connection gets it."""
+def _reserved_port(host: str) -> socket.socket:
+    """Bind a free port without listening: a server may listen on it, no outgoing connection gets it."""
     port = socket.socket()
     port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    port.bind((LOOPBACK, 0))
+    port.bind((host, 0))
     return port
 
 

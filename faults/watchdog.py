@@ -2,11 +2,11 @@
 
 ``python -m faults.watchdog`` reads one JSON object a line from standard input and acknowledges those that have a
 ``number``: ``start {events, lease}`` · ``t0 {t0}`` · ``api {api}`` · ``proxies {api, names}`` ·
-``lease {fault, api, proxy, toxic, link}`` · ``done {fault}`` · ``process {pid, create_time, session}`` ·
+``lease`` with what ``faults.leases.decode`` reads · ``done {key}`` · ``process {pid, create_time, session}`` ·
 ``heartbeat`` · ``bye``.
 
 - Input ends without ``bye``: the conductor is dead. Heal every lease, leave every known server clean, delete the
-  proxies that it has to, end the processes, exit.
+  proxies that it has to, end the processes, go on healing what a server that isn't ours didn't let go of yet, exit.
 - No message for ``lease`` seconds: the conductor stalls. Heal every lease, go on watching; leases stay, since it may
   apply its fault when it wakes up.
 
@@ -20,18 +20,19 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from faults.leases import Lease
+from faults.leases import Lease, decode
 from faults.toxiproxy import Proxies, ProxyError
 from model.record import EventLog
 
 PATIENCE = 3.0  # seconds that healing is tried for
+LONG_PATIENCE = 30.0  # seconds that it is tried for on servers that outlive the conductor
 PAUSE = 0.1  # seconds between two tries
 GRACE = 1.0  # seconds from SIGTERM to SIGKILL
 CALL = 1.0  # seconds that a server may take to answer
@@ -60,40 +61,44 @@ class Watch:
             case "proxies":
                 self._delete.setdefault(message["api"], []).extend(message["names"])
             case "lease":
-                self._server(message["api"])
-                self._leases[message["fault"]] = Lease(**message)
+                lease = decode(message, self._server)
+                self._leases[lease.key] = lease
             case "done":
-                self._leases.pop(message["fault"], None)
+                self._leases.pop(message["key"], None)
             case "process":
                 self._processes.append((message["pid"], message["create_time"], message["session"]))
 
     def expire(self) -> None:
         """Heal the faults of a conductor that stalls; it may wake up."""
         self.stalled = True
-        self._events.write("lease_expired", faults=list(self._leases), seconds=self.lease)
-        self._heal()
+        self._events.write("lease_expired", faults=self._faults, seconds=self.lease)
+        self._give_up(_persist(self._healing(), PATIENCE))
 
     def lost(self) -> None:
         """Leave nothing behind of a conductor that died."""
-        self._events.write("conductor_lost", faults=list(self._leases), processes=len(self._processes))
-        self._heal()
-        self._persist({f"server {api}": partial(self._clean, api) for api in self._servers})
+        self._events.write("conductor_lost", faults=self._faults, processes=len(self._processes))
+        steps = self._healing() | {f"server {api}": partial(self._clean, api) for api in self._servers}
+        reasons = _persist(steps, PATIENCE)
         end_processes(self._processes)
+        self._give_up(_persist({name: steps[name] for name in reasons}, LONG_PATIENCE if self._delete else 0.0))
+
+    @property
+    def _faults(self) -> list[str]:
+        return list(dict.fromkeys(lease.fault for lease in self._leases.values()))
 
     def _server(self, api: str) -> Proxies:
         return self._servers.setdefault(api, Proxies(api, CALL))
 
-    def _heal(self) -> None:
-        self._persist({lease.fault: partial(self._release, lease) for lease in self._leases.values()})
+    def _healing(self) -> dict[str, Callable[[], None]]:
+        return {key: partial(self._release, lease) for key, lease in self._leases.items()}
 
     def _release(self, lease: Lease) -> None:
-        proxies = self._server(lease.api)
-        if not lease.held(proxies):
+        if not lease.held():
             return
-        lease.release(proxies)
-        if lease.held(proxies):
+        lease.release()
+        if lease.held():
             raise ProxyError("it reads back as still on")
-        self._events.write("fault_healed", fault=lease.fault, link=lease.link, by="watchdog")
+        self._events.write("fault_healed", fault=lease.fault, **lease.where, by="watchdog")
 
     def _clean(self, api: str) -> None:
         """Delete our proxies of a server that isn't ours; of one that is, leave every proxy clean."""
@@ -107,30 +112,32 @@ class Watch:
                 proxies.set_enabled(name, True)
         return None
 
-    def _persist(self, steps: dict[str, Callable[[], None]]) -> None:
-        """Try steps until they succeed; after a while, write down those that don't."""
-        deadline = time.monotonic() + PATIENCE
-        while steps:
-            reasons = {name: reason for name, step in steps.items() if (reason := _failure(step))}
-            steps = {name: steps[name] for name in reasons}
-            if time.monotonic() > deadline:
-                for name, reason in reasons.items():
-                    self._give_up(name, reason)
-                return
-            time.sleep(PAUSE if steps else 0)
+    def _give_up(self, reasons: Mapping[str, str]) -> None:
+        """Write down what couldn't be healed."""
+        for key, reason in reasons.items():
+            lease = self._leases.get(key)
+            where = {**lease.where, "by_hand": lease.by_hand} if lease else {"link": None}
+            name = lease.fault if lease else key
+            self._events.write("fault_heal_failed", fault=name, reason=reason, by="watchdog", **where)
 
-    def _give_up(self, name: str, reason: str) -> None:
-        lease = self._leases.get(name)
-        where = {"link": lease.link, "by_hand": lease.by_hand} if lease else {"link": None}
-        self._events.write("fault_heal_failed", fault=name, reason=reason, by="watchdog", **where)
+
+def _persist(steps: Mapping[str, Callable[[], None]], patience: float) -> dict[str, str]:
+    """Try steps until they succeed, for so many seconds; returns why those that don't fail, by name."""
+    deadline = time.monotonic() + patience
+    reasons = dict.fromkeys(steps, "")
+    while True:
+        reasons = {name: reason for name in reasons if (reason := _failure(steps[name]))}
+        if not reasons or time.monotonic() > deadline:
+            return reasons
+        time.sleep(PAUSE)
 
 
 def _failure(step: Callable[[], None]) -> str:
     """Try a step; return why it failed, nothing when it didn't."""
     try:
         step()
-    except ProxyError as error:
-        return str(error)
+    except (ProxyError, OSError, psutil.Error) as error:
+        return str(error) or repr(error)
     return ""
 
 

@@ -16,6 +16,8 @@ PAGE = 1000
 """Dossiers that one listing request asks for."""
 READ_TIMEOUT = 10.0
 """Seconds that a listing request may take."""
+LOOK_TIMEOUT = 1.0
+"""Seconds that a look at an outbox may take: draining is bounded, and a system that hangs must not stretch it."""
 READERS = 8
 """Systems that are read at once."""
 PASSES = (1, 2)
@@ -38,6 +40,7 @@ class Reader:
         self.addresses = addresses
         self._record = record
         self._events = events
+        self._unreadable: set[str] = set()
         self._client = httpx.Client(timeout=READ_TIMEOUT, trust_env=False)
 
     def close(self) -> None:
@@ -75,13 +78,16 @@ class Reader:
 
     def _pending(self, system: str) -> int:
         try:
-            answer = self._client.get(f"http://{self.addresses[system]}/outbox")
+            answer = self._client.get(f"http://{self.addresses[system]}/outbox", timeout=LOOK_TIMEOUT)
             return int(answer.raise_for_status().json()["pending"])
         except (httpx.HTTPError, ValueError, KeyError):
             return 1
 
     def read(self) -> None:
-        """Read every system that holds dossiers twice, into the record's ``reads``."""
+        """Read every system that holds dossiers twice, into the record's ``reads``.
+
+        A system whose first reading failed isn't asked again: the verdict on its dossiers is settled.
+        """
         for number in PASSES:
             with ThreadPoolExecutor(READERS) as pool:
                 list(pool.map(lambda system, number=number: self._read_system(system, number), audited(self.addresses)))
@@ -97,11 +103,14 @@ class Reader:
                     count += 1
             except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
                 reason = f"{type(error).__name__}: {error}"
+                self._unreadable.add(system)
         self._events.write(
             "audit_read", system=system, **{"pass": number}, dossiers=count, complete=not reason, reason=reason
         )
 
     def _dossiers(self, system: str) -> Iterator[dict[str, Any]]:
+        if system in self._unreadable:
+            raise ValueError("not asked again, since its first reading failed")
         cursor: str | None = ""
         while cursor is not None:
             page = self._client.get(

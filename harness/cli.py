@@ -3,12 +3,13 @@
 Heavy libraries are imported by the command that needs them: the first request leaves within seconds.
 """
 
+import os
 import sys
 import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -20,9 +21,13 @@ from faults.watchdog_client import WatchdogError
 from harness.errors import HarnessError, UsageError
 from harness.exits import BROKEN, INTERRUPTED, PASS, USAGE
 from harness.interrupt import Interrupted
+from harness.ports import LOOPBACK
 from model.campaign import CampaignError, Known, load
 from model.plan import Plan
 from model.record import Record, RecordError
+
+if TYPE_CHECKING:
+    from harness.generator import Crew
 
 EXITS = (
     "Exit codes: 0 pass · 1 fail · 2 usage or campaign error, nothing was run · 3 inconclusive · "
@@ -109,7 +114,8 @@ def plan(campaign: Campaign, seed: Seed = None, changes: Changes = None, defects
 
 @app.command(
     epilog="Examples: thongsuot run cutover-morning · thongsuot run mine.toml --out runs/mine --seed 7 · "
-    f"thongsuot run cutover-morning --defect drop-sync. {EXITS}"
+    "thongsuot run cutover-morning --defect drop-sync · "
+    f"thongsuot run cutover-morning --expect-workers 2 --bind 10.0.0.1. {EXITS}"
 )
 def run(
     campaign: Campaign,
@@ -118,19 +124,39 @@ def run(
     changes: Changes = None,
     defects: DefectNames = None,
     toxiproxy: ToxiproxyChoice = "auto",
+    workers: Annotated[int | None, typer.Option(min=0, max=256, help="Locust workers on this machine.")] = None,
+    expect_workers: Annotated[int, typer.Option(min=0, max=256, help="Workers on other hosts to wait for.")] = 0,
+    bind: Annotated[
+        str, typer.Option(metavar="ADDR[:PORT]", help="Where those reach the master and the systems.")
+    ] = LOOPBACK,
 ) -> int:
     """Rehearse a campaign: stack, load, faults, healing, drain, audit, verdict, report."""
     chosen = read_campaign(campaign, seed, changes, defects)
     _check_choice(toxiproxy)
+    crew = _crew(chosen, workers, expect_workers, bind)
     from harness.progress import progress_for
     from harness.run import run as rehearse
 
-    finished = rehearse(chosen, out or _default_out(chosen), toxiproxy, progress_for(err_console))
+    finished = rehearse(chosen, out or _default_out(chosen), toxiproxy, progress_for(err_console), crew)
     _print_verdict(finished.verdict, finished.reasons)
     out_console.print(Text(f"report: {finished.report}"), soft_wrap=True)
     for failure in finished.failures:
         err_console.print(Text(f"NOT HEALED: {failure}", style="bold red"), soft_wrap=True)
     return finished.code
+
+
+@app.command(epilog="Example: thongsuot worker --master 10.0.0.1:5557")
+def worker(
+    master: Annotated[str, typer.Option(metavar="ADDR[:PORT]", help="The master that `run --bind` told.")],
+    name: Annotated[str | None, typer.Option(help="Unique among the workers; default: host and process id.")] = None,
+    spool: Annotated[
+        Path | None, typer.Option(help="Folder that keeps what was recorded until the master has it.")
+    ] = None,
+) -> int:
+    """Send load for a run on another host, until that run is over."""
+    from harness.remote import work
+
+    return work(*address(master), name, spool, err_console)
 
 
 @app.command(epilog=f"Example: thongsuot judge runs/mine. {EXITS}")
@@ -196,6 +222,26 @@ def read_campaign(campaign: str, seed: int | None, changes: list[str] | None, de
 def _check_choice(toxiproxy: str) -> None:
     if toxiproxy not in ("auto", "real", "embedded") and not toxiproxy.startswith("http://"):
         raise UsageError(f"--toxiproxy {toxiproxy}: give auto, real, embedded or http://HOST:PORT")
+
+
+def _crew(plan: Plan, workers: int | None, remote: int, bind: str) -> "Crew":
+    """Decide who sends the load; raises UsageError."""
+    from harness.generator import PORT, Crew, worker_count
+
+    if bind != LOOPBACK and not remote:
+        raise UsageError(f"--bind {bind}: is for workers on other hosts; say how many with --expect-workers")
+    if remote:
+        host, port = address(bind)
+        return Crew(local=workers or 0, remote=remote, bind=host, port=port or PORT)
+    return Crew(local=workers or worker_count(plan, os.cpu_count() or 1))
+
+
+def address(text: str) -> tuple[str, int]:
+    """Split ``ADDR[:PORT]``; port 0 where there is none; raises UsageError."""
+    host, colon, port = text.partition(":")
+    if not host or (colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
+        raise UsageError(f"{text}: is no address; give ADDR or ADDR:PORT")
+    return host, int(port) if colon else 0
 
 
 def _default_out(plan: Plan) -> Path:

@@ -1,28 +1,50 @@
-"""The load as the conductor sees it: a Locust master and its workers, as processes."""
+"""The load as the conductor sees it: a Locust master and its workers, here or on other hosts."""
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.ports import free_ports
+from harness.ports import LOOPBACK, free_ports
 from harness.processes import Child, Guardian, stop_all
 from model.plan import Plan
 from model.record import EventLog, Record
+from scenarios.schedule import due_times
 
 READY_WITHIN = 20.0
-"""Seconds in which every worker must have joined."""
+"""Seconds in which every worker of this machine must have joined."""
+AWAIT_REMOTE = 120.0
+"""Seconds in which every worker of other hosts must have joined."""
 ARRIVALS_PER_WORKER = 400.0
 """Arrivals per second above which one more worker is started."""
+PORT = 5557
+"""Where the master listens for workers of other hosts; Locust's own default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who sends the load.
+
+    Attributes:
+        local: Workers on this machine; 0 chooses by cores and plan, unless others are expected.
+        remote: Workers on other hosts that are waited for.
+        bind: Address at which those reach master and systems.
+        port: Port of the master; 0 takes a free one.
+    """
+
+    local: int = 0
+    remote: int = 0
+    bind: str = LOOPBACK
+    port: int = 0
 
 
 def worker_count(plan: Plan, cores: int) -> int:
     """Return how many workers a plan gets: as it says, else by its highest rate, and never more than cores."""
     if plan.load.workers:
         return plan.load.workers
-    peak = plan.load.scale * max(max(phase.rate, phase.end_rate) for phase in plan.phases)
-    return max(1, min(cores, -int(-peak // ARRIVALS_PER_WORKER)))
+    return max(1, min(cores, -int(-plan.peak // ARRIVALS_PER_WORKER)))
 
 
 @dataclass(slots=True)
@@ -36,8 +58,6 @@ class Outcome:
         unfinished: Journeys cut off when the grace ended.
         broken: Journeys that ended in an exception of their own.
         errors: Those exceptions, the last ones.
-        lost: Workers that told no tally.
-
     """
 
     planned: int = 0
@@ -46,49 +66,68 @@ class Outcome:
     unfinished: int = 0
     broken: int = 0
     errors: list[str] = field(default_factory=list)
-    lost: list[int] = field(default_factory=list)
 
 
 class Generator:
     """A Locust master and its workers.
 
     Attributes:
-        workers: How many.
-
+        crew: Who sends the load.
     """
 
-    def __init__(self, plan: Plan, record: Record, events: EventLog, guardian: Guardian, workers: int) -> None:
-        self.workers = workers
-        self._events = events
-        self._lost: set[int] = set()
+    def __init__(self, plan: Plan, record: Record, events: EventLog, guardian: Guardian, crew: Crew) -> None:
+        self.crew = crew
         self._plan = plan
-        port, run = str(next(free_ports())), secrets.token_hex(4)
-        common = ["--port", port, "--workers", str(workers)]
+        self._events = events
+        self._lost: set[str] = set()
+        self._outcome: Outcome | None = None
+        self._ready = 0
+        self._port = crew.port or next(free_ports())
+        folder = str(record.directory)
+        where = ["--host", crew.bind, "--port", str(self._port)]
+        expected = ["--expect", str(crew.local + crew.remote), "--run", secrets.token_hex(4)]
         self._master = Child(
-            "load master", ["scenarios.load", "master", *common], record.path("logs/master.log"), guardian
+            "load master",
+            ["scenarios.load", "master", folder, *where, *expected],
+            record.path("logs/master.log"),
+            guardian,
         )
-        self._workers = [
-            Child(
-                f"load worker {index}",
-                ["scenarios.load", "worker", str(record.directory), *common, "--index", str(index), "--run", run],
-                record.path(f"logs/worker-{index}.log"),
+        self._workers = {
+            name: Child(
+                f"load worker {name}",
+                ["scenarios.load", "worker", folder, *where, "--name", name],
+                record.path(f"logs/{name}.log"),
                 guardian,
             )
-            for index in range(workers)
-        ]
+            for name in (f"local-{number}" for number in range(crew.local))
+        }
 
-    def join(self) -> None:
-        """Let the workers join, now that ``stack.json`` is there; raises HarnessError when one doesn't."""
-        for worker in self._workers:
-            worker.tell(stack=True)
-        deadline = time.monotonic() + READY_WITHIN
-        while (said := self._master.hear(0.1)) is None:
-            for worker in self._workers:
+    def join(self, told: Callable[[str], None], stopped: Callable[[], None]) -> None:
+        """Wait until every worker has joined; ``stack.json`` must be there.
+
+        Args:
+            told: Told what is waited for.
+            stopped: Called again and again; raises to give up.
+
+        Raises:
+            HarnessError: One doesn't join.
+        """
+        self._master.tell(stack=True)
+        patience = AWAIT_REMOTE if self.crew.remote else READY_WITHIN
+        if self.crew.remote:
+            address = f"{self.crew.bind}:{self._port}"
+            told(f"waiting for {self.crew.remote} workers: thongsuot worker --master {address}")
+        deadline = time.monotonic() + patience
+        while not self._ready:
+            stopped()
+            self._listen(0.1)
+            for worker in self._workers.values():
                 if not worker.alive():
-                    raise HarnessError(f"{worker.name} did not join: {worker.last_words()}")
+                    said = worker.hear_if_alive(0.0) or {}
+                    raise HarnessError(f"{worker.name} did not join: {said.get('refused') or worker.last_words()}")
             if time.monotonic() > deadline:
-                raise HarnessError(f"the load's workers did not join within {READY_WITHIN:.0f} s; see logs/")
-        self._events.write("load_ready", workers=said["ready"])
+                raise HarnessError(f"the load's workers did not join within {patience:.0f} s; see logs/")
+        self._events.write("load_ready", workers=self._ready)
 
     def begin(self, t0: float) -> None:
         """Start the schedule at ``t0``, monotonic seconds."""
@@ -99,25 +138,44 @@ class Generator:
         self._master.tell(stop=True)
 
     def poll(self, timeout: float) -> Outcome | None:
-        """Return what became of the schedule once it is over; note the workers that were lost.
+        """Return what became of the schedule once it is over; note who joins, is lost, is back.
 
         Raises:
             HarnessError: The master died.
-
         """
-        for index, worker in enumerate(self._workers):
-            if index not in self._lost and not worker.alive():
-                self._lost.add(index)
-                self._events.write("worker_lost", worker=index, status=worker.process.returncode)
-        said = self._master.hear(timeout)
-        return None if said is None else self._outcome(said)
+        for name, worker in self._workers.items():
+            if name not in self._lost and not worker.alive() and worker.process.returncode:
+                self._lost.add(name)
+                self._master.tell(gone=name)
+        self._listen(timeout)
+        return self._outcome
 
-    def _outcome(self, said: dict[str, Any]) -> Outcome:
-        for index in set(said["lost"]) - self._lost:
-            self._lost.add(index)
-            self._events.write("worker_lost", worker=index, status=None)
-        return Outcome(**said["finished"], errors=said["errors"], lost=said["lost"])
+    def _listen(self, timeout: float) -> None:
+        said = self._master.hear(timeout)
+        while said is not None:
+            self._take(said)
+            said = self._master.hear(0.0)
+
+    def _take(self, said: dict[str, Any]) -> None:
+        """Write down what the master says."""
+        match said:
+            case {"ready": count}:
+                self._ready = count
+            case {"joined": index, "name": name, "host": host}:
+                self._events.write("worker_joined", worker=index, name=name, host=host)
+            case {"clock": index, "seconds": seconds, "uncertainty": uncertainty}:
+                self._events.write("clock_offset", worker=index, seconds=seconds, uncertainty=uncertainty)
+            case {"lost": index, "name": name}:
+                self._events.write("worker_lost", worker=index, name=name)
+            case {"back": index}:
+                self._events.write("worker_back", worker=index)
+            case {"division": start, "workers": workers}:
+                self._events.write("shares_divided", start=round(start, 3), workers=workers)
+            case {"finished": totals, "errors": errors, "halted": halted}:
+                end = min(halted, default=self._plan.duration)
+                planned = sum(1 for due in due_times(self._plan) if due < end)
+                self._outcome = Outcome(planned=planned, **totals, errors=errors)
 
     def end(self) -> None:
         """End the processes."""
-        stop_all([*self._workers, self._master])
+        stop_all([*self._workers.values(), self._master])

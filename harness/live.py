@@ -81,11 +81,7 @@ class Live:
 
     def offered(self, t: float) -> float:
         """Return the planned arrivals per second at ``t``."""
-        for start, end, phase in self.plan.spans():
-            if t < end:
-                share = (max(t, 0.0) - start) / phase.duration
-                return self.plan.load.scale * (phase.rate + share * (phase.end_rate - phase.rate))
-        return 0.0
+        return self.plan.rate_at(t)
 
     def rate(self) -> float:
         """Return requests per second over the window's whole seconds."""

@@ -1,14 +1,14 @@
 """`thongsuot plan`: what a campaign would do, without doing any of it."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.console import Console
 from rich.table import Table
 
 from model import traffic
 from model.links import touched_province
-from model.plan import Objective, Phase, Plan
+from model.plan import Objective, Phase, Plan, Replay
 from reports.statistics import samples_needed
 from scenarios.catalogue import EXPECTED
 
@@ -31,13 +31,21 @@ def show(plan: Plan, console: Console) -> None:
 
 def expected_requests(plan: Plan, phases: Iterable[Phase]) -> Counter[str]:
     """Estimate the requests of each operation in some phases, nationwide."""
-    arrivals = plan.load.scale * sum(phase.arrivals for phase in phases)
-    whole = sum(plan.load.journeys.values())
     counts: Counter[str] = Counter()
-    for journey, weight in plan.load.journeys.items():
-        for operation, calls in EXPECTED[journey].items():
-            counts[operation] += calls * arrivals * weight / whole  # type: ignore[assignment]  # expectations aren't whole
+    for phase in phases:
+        for journey, arrivals in _expected_journeys(plan, phase).items():
+            for operation, calls in EXPECTED[journey].items():
+                counts[operation] += calls * arrivals  # type: ignore[assignment]  # expectations aren't whole
     return counts
+
+
+def _expected_journeys(plan: Plan, phase: Phase) -> dict[str, float]:
+    """Estimate the arrivals of a phase on each journey: by weight, or as recorded."""
+    weights: Mapping[str, float] = plan.load.journeys
+    if isinstance(phase.curve, Replay):
+        weights = Counter(who.journey for who in phase.curve.recording.who)
+    each = plan.load.scale * phase.arrivals / sum(weights.values())
+    return {journey: each * weight for journey, weight in weights.items()}
 
 
 def expected_samples(plan: Plan, objective: Objective) -> tuple[float, int | None]:
@@ -59,7 +67,7 @@ def _share(plan: Plan, objective: Objective) -> float:
     weights = traffic.province_weights(plan.stack.provinces)
     chosen = {code: weights[code] for code in objective.provinces} if objective.provinces else weights
     if objective.indicator == "isolation":
-        touched = {touched_province(fault.target) for fault in plan.faults}
+        touched = {touched_province(target) for fault in plan.faults for target in fault.targets}
         chosen = {code: weight for code, weight in chosen.items() if code not in touched}
         share = sum(fault.duration for fault in plan.faults) / plan.duration
         return min(share, 1.0) * (sum(chosen.values()) if objective.scope == "nation" else min(chosen.values()))
@@ -71,21 +79,25 @@ def _phases(plan: Plan) -> Table:
     for name in ("from s", "to s", "phase", "arrivals/s", "arrivals", "requests/s"):
         table.add_column(name, justify="left" if name == "phase" else "right")
     for start, end, phase in plan.spans():
-        scale = plan.load.scale
-        rates = {f"{rate * scale:g}" for rate in (phase.rate, phase.end_rate)}
-        ends = f"{phase.rate * scale:g} → {phase.end_rate * scale:g}" if len(rates) > 1 else rates.pop()
         requests = sum(expected_requests(plan, [phase]).values())
         table.add_row(
             f"{start:g}",
             f"{end:g}",
             phase.name,
-            ends,
-            f"{phase.arrivals * scale:.0f}",
+            _rates(plan, phase),
+            f"{plan.load.scale * phase.arrivals:.0f}",
             f"{requests / phase.duration:.0f}",
         )
-    total = plan.load.scale * sum(phase.arrivals for phase in plan.phases)
-    table.add_row("", f"{plan.duration:g}", "all", "", f"{total:.0f}", "", style="bold")
+    table.add_row("", f"{plan.duration:g}", "all", "", f"{plan.arrivals:.0f}", "", style="bold")
     return table
+
+
+def _rates(plan: Plan, phase: Phase) -> str:
+    """Write a phase's rate: constant, from → to, or the kind of its curve with its lowest and highest rate."""
+    rates = [plan.load.scale * rate for _, rate in phase.flow.points()]
+    if phase.curve is not None:
+        return f"{type(phase.curve).__name__.lower()} {min(rates):g} … {max(rates):g}"
+    return f"{rates[0]:g}" if rates[0] == rates[-1] else f"{rates[0]:g} → {rates[-1]:g}"
 
 
 def _faults(plan: Plan) -> Table:

@@ -4,6 +4,7 @@ import random
 import socket
 from collections.abc import Iterator
 
+LOOPBACK = "127.0.0.1"
 _LOWEST, _HIGHEST = 15000, 32000
 
 
@@ -13,7 +14,7 @@ def free_ports() -> Iterator[int]:
     for port in chooser.sample(range(_LOWEST, _HIGHEST), _HIGHEST - _LOWEST):
         with socket.socket() as probe:
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind((LOOPBACK, port))
             except OSError:
                 continue
         yield port

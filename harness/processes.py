@@ -88,6 +88,13 @@ class Child:
         message: dict[str, Any] = json.loads(line)
         return message
 
+    def hear_if_alive(self, timeout: float) -> dict[str, Any] | None:
+        """Like ``hear``, but None also when it has ended."""
+        try:
+            return self.hear(timeout)
+        except HarnessError:
+            return None
+
     def last_words(self) -> str:
         """Return the last line of its log."""
         lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from faults.kinds.base import Site
 from faults.life import Life
 from faults.server import start
 from faults.toxiproxy import Proxies
@@ -16,14 +17,14 @@ from harness.audit_read import Reader
 from harness.environment import describe
 from harness.errors import HarnessError, UsageError
 from harness.exits import BROKEN, INTERRUPTED
-from harness.generator import Generator, Outcome, worker_count
+from harness.generator import Crew, Generator, Outcome, worker_count
 from harness.interrupt import Interrupt
 from harness.live import Live
-from harness.ports import free_ports
+from harness.ports import LOOPBACK, free_ports
 from harness.progress import Progress
 from harness.stack import LocalStack, remove_state
 from harness.timeline import Timeline
-from model.plan import Fault, Plan
+from model.plan import PROCESS_KINDS, Plan
 from model.record import EventLog, Record
 from scenarios.catalogue import OPERATIONS
 
@@ -75,7 +76,7 @@ class Parts:
     stack: LocalStack
 
 
-def run(plan: Plan, out: Path, toxiproxy: str, progress: Progress) -> Finished:
+def run(plan: Plan, out: Path, toxiproxy: str, progress: Progress, crew: Crew | None = None) -> Finished:
     """Rehearse a campaign.
 
     1. Open the record; start the watchdog.
@@ -96,11 +97,11 @@ def run(plan: Plan, out: Path, toxiproxy: str, progress: Progress) -> Finished:
         cleanup.callback(events.close)
         watchdog = start_watchdog(record, events, cleanup)
 
-        generator = Generator(plan, record, events, watchdog, worker_count(plan, os.cpu_count() or 1))
+        crew = crew or Crew(local=worker_count(plan, os.cpu_count() or 1))
+        generator = Generator(plan, record, events, watchdog, crew)
         cleanup.callback(generator.end)
-        parts = bring_up(plan, record, events, watchdog, toxiproxy, cleanup, progress)
-        generator.join()
-        interrupt.check("before the load began")
+        parts = bring_up(plan, record, events, watchdog, toxiproxy, cleanup, progress, crew.bind)
+        generator.join(progress.step, lambda: interrupt.check("before the load began"))
 
         live = Live(plan, record)
         serve_metrics(live, events, cleanup, progress)
@@ -146,6 +147,7 @@ def bring_up(
     toxiproxy: str,
     cleanup: ExitStack,
     progress: Progress,
+    bind: str = LOOPBACK,
 ) -> Parts:
     """Start Toxiproxy and the systems; whatever fails, all that was started is stopped by ``cleanup``."""
     progress.step(f"bringing up {len(plan.systems)} systems and {len(plan.links)} links")
@@ -160,7 +162,7 @@ def bring_up(
     else:
         watchdog.watch_api(server.api)
         watchdog.add_process(server.process.pid)
-    stack = LocalStack(plan, record, events, watchdog)
+    stack = LocalStack(plan, record, events, watchdog, bind)
     cleanup.callback(stack.stop)
     stack.start(server, proxies)
     return Parts(record, events, watchdog, proxies, stack)
@@ -183,7 +185,9 @@ def send_load(
     t0 = time.monotonic() + LEAD
     parts.events.t0 = t0
     parts.watchdog.set_t0(t0)
-    timeline = Timeline([_life(fault, parts) for fault in plan.faults], t0)
+    site = Site(parts.proxies, parts.stack, parts.stack.addresses, parts.stack.token)
+    lives = [Life(fault, site=site, watchdog=parts.watchdog, events=parts.events) for fault in plan.faults]
+    timeline = Timeline(lives, t0)
     generator.begin(t0)
     parts.events.write("t0", monotonic=t0)
     timeline.start()
@@ -202,18 +206,6 @@ def send_load(
         errors=outcome.errors,
     )
     return timeline
-
-
-def _life(fault: Fault, parts: Parts) -> Life:
-    address = parts.stack.addresses[fault.system] if fault.system else None
-    return Life(
-        fault,
-        proxies=parts.proxies,
-        watchdog=parts.watchdog,
-        events=parts.events,
-        processes=parts.stack,
-        address=address,
-    )
 
 
 def watch(
@@ -251,7 +243,8 @@ def watch(
 
 def note_exits(parts: Parts, timeline: Timeline, known: set[str]) -> set[str]:
     """Note systems whose process has ended without a fault that ends it."""
-    killed = {life.fault.system for life in timeline.lives}
+    faults = (life.fault for life in timeline.lives)
+    killed = {system for fault in faults if fault.kind in PROCESS_KINDS for system in fault.targets}
     found = {system: status for system, status in parts.stack.exited() if system not in known | killed}
     for system, status in found.items():
         parts.events.write("system_exited", system=system, status=status)

@@ -4,18 +4,20 @@ Provincial systems share a few processes; a system that the plan kills has one o
 """
 
 import json
+import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from faults.kinds.base import FaultError
 from faults.server import Server
 from faults.toxiproxy import Proxies
 from harness.errors import HarnessError
-from harness.ports import free_ports
+from harness.ports import LOOPBACK, free_ports
 from harness.processes import Child, Guardian, stop_all
 from model.links import PEOPLE, SHARED_SYSTEMS, Link, province_system
-from model.plan import Plan
+from model.plan import PROCESS_KINDS, Plan
 from model.record import EventLog, Record
 
 READY_WITHIN = 20.0
@@ -38,7 +40,7 @@ class Group:
 
 def groups(plan: Plan) -> tuple[Group, ...]:
     """Divide the systems of a plan over processes."""
-    alone = {fault.system for fault in plan.faults if fault.system}
+    alone = {name for fault in plan.faults if fault.kind in PROCESS_KINDS for name in fault.targets}
     provinces = [province_system(code) for code in plan.stack.provinces]
     shared = [name for name in provinces if name not in alone]
     count = plan.stack.province_processes
@@ -57,11 +59,13 @@ class LocalStack:
     Attributes:
         addresses: System name -> its own ``host:port``.
         routes: Link name -> ``host:port`` of its proxy.
+        token: What opens the systems' control API.
 
     """
 
-    def __init__(self, plan: Plan, record: Record, events: EventLog, guardian: Guardian) -> None:
+    def __init__(self, plan: Plan, record: Record, events: EventLog, guardian: Guardian, bind: str = LOOPBACK) -> None:
         self._plan = plan
+        self._bind = bind
         self._record = record
         self._events = events
         self._guardian = guardian
@@ -70,6 +74,7 @@ class LocalStack:
         ports = free_ports()
         self.addresses = {system: f"127.0.0.1:{next(ports)}" for system in plan.systems}
         self.routes: dict[str, str] = {}
+        self.token = secrets.token_hex(16)
         self._server: Server | None = None
 
     def start(self, server: Server, proxies: Proxies) -> None:
@@ -79,7 +84,10 @@ class LocalStack:
             HarnessError: A system didn't come up.
 
         """
-        self.routes = proxies.create_all({link.name: self.addresses[link.target] for link in self._plan.links})
+        people = [link.name for link in self._plan.links if link.source == PEOPLE]
+        hosts = dict.fromkeys(people, self._bind) if self._bind != LOOPBACK else {}
+        upstreams = {link.name: self.addresses[link.target] for link in self._plan.links}
+        self.routes = proxies.create_all(upstreams, hosts)
         for group in groups(self._plan):
             self._launch(group)
         deadline = time.monotonic() + READY_WITHIN
@@ -107,6 +115,7 @@ class LocalStack:
             "links": {**people, **self.routes},
             "defects": self._plan.defects,
             "seed": self._plan.seed,
+            "control": self.token,
         }
 
     def _await(self, group: Group, deadline: float) -> None:
@@ -138,16 +147,28 @@ class LocalStack:
         self._children[self._group_of[system].name].kill()
 
     def restart(self, system: str) -> None:
-        """Start the process of a system again, on its old port and state, and wait until it accepts."""
+        """Start the process of a system again, on its old port and state, and wait until it accepts.
+
+        Raises:
+            FaultError: It didn't come up.
+
+        """
         group = self._group_of[system]
         self._launch(group)
-        self._await(group, time.monotonic() + READY_WITHIN)
+        try:
+            self._await(group, time.monotonic() + READY_WITHIN)
+        except HarnessError as error:
+            raise FaultError(str(error)) from None
         self._write()
         self._events.write("system_restarted", system=system, pid=self._children[group.name].pid)
 
     def is_running(self, system: str) -> bool:
         """Tell whether the process of a system runs."""
         return self._children[self._group_of[system].name].alive()
+
+    def pid(self, system: str) -> int:
+        """Return the process id of a system."""
+        return self._children[self._group_of[system].name].pid
 
     def exited(self) -> Iterator[tuple[str, int]]:
         """Yield (system, exit status) for every system whose process has ended."""

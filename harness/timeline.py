@@ -14,20 +14,24 @@ class Timeline:
     """Applies each fault when it is due and heals it when its time is over, or at once when told to.
 
     Attributes:
-        failures: What could not be healed, one line each.
         active: Ids of the faults that are on.
         lives: The faults.
 
     """
 
     def __init__(self, lives: Sequence[Life], t0: float) -> None:
-        self.failures: list[str] = []
+        self._failures: dict[str, str] = {}
         self.active: set[str] = set()
         self.lives = lives
         self._t0 = t0
         self._over = Event()
         self._lock = Lock()
         self._threads = [Thread(target=self._run, args=(life,), name=f"fault {life.fault.id}") for life in lives]
+
+    @property
+    def failures(self) -> list[str]:
+        """What could not be healed, one line each; healing that succeeded in the end is none."""
+        return list(self._failures.values())
 
     def start(self) -> None:
         """Start the clock."""
@@ -65,9 +69,10 @@ class Timeline:
             life.heal()
         except HealFailed as failure:
             with self._lock:
-                if str(failure) not in self.failures:
-                    self.failures.append(str(failure))
+                self._failures[life.fault.id] = str(failure)
         else:
+            with self._lock:
+                self._failures.pop(life.fault.id, None)
             self.active.discard(life.fault.id)
 
     def _sleep(self, moment: float) -> bool:

@@ -37,6 +37,8 @@ class Receipt(PaymentState, kw_only=True):
 class Payment(MessagingSystem):
     """Remembers every payment; idempotent on the partner's reference (MaThamChieu)."""
 
+    faults = MessagingSystem.faults | {"lost-callback"}
+
     schema = f"""{outbox.SCHEMA}
         CREATE TABLE IF NOT EXISTS payments(
             id INTEGER PRIMARY KEY, reference TEXT NOT NULL UNIQUE, partner TEXT NOT NULL, amount INTEGER NOT NULL,
@@ -80,7 +82,8 @@ class Payment(MessagingSystem):
         paid = msgspec.structs.replace(found, TrangThai=PAID)
         partner = connection.execute("SELECT partner FROM payments WHERE id = ?", (number,)).fetchone()[0]
         message = (paid.MaGiaoDich, NOTICE, msgspec.json.encode(_notice(paid, partner)))
-        self.outbox.put(connection, LINK, message)
+        if not self.control.strikes("lost-callback", paid.MaThamChieu):
+            self.outbox.put(connection, LINK, message)
         return paid
 
     async def state(self, call: Call[Nothing]) -> PaymentState:

@@ -21,6 +21,7 @@ class Population(System):
 
     async def look_up(self, call: Call[Enquiry]) -> Resident:
         """Confirm a citizen's data."""
+        await self.database()
         asked, person = call.content, people.find(call.content.SoDinhDanh)
         if person is None:
             raise Refusal(404, "unknown", "nobody has this personal identification number")

@@ -33,6 +33,7 @@ from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
 from mocks.tokens import Claims, Signer, TokenError
 from mocks.upstream import ask_population
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
+from model import procedures
 from model.dossier import Channel, State, TransitionError, next_state
 from model.links import Link, province_of
 
@@ -95,8 +96,23 @@ class Statistics(msgspec.Struct):
     total: int
 
 
+class Workflow(msgspec.Struct):
+    """Whether a procedure has an electronic process."""
+
+    procedure: str
+    available: bool
+
+
+class Workflows(msgspec.Struct):
+    """The electronic processes of the catalogue's procedures."""
+
+    items: list[Workflow]
+
+
 class Province(DossierSystem):
     """The system of one province."""
+
+    faults = DossierSystem.faults | {"missing-workflow", "missing-accounts"}
 
     schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}
         CREATE INDEX IF NOT EXISTS open_of_commune ON dossiers(commune, id) WHERE {register.OPEN};
@@ -139,6 +155,7 @@ class Province(DossierSystem):
                 auth=officer, keyed=True,
             ),
             Route("GET", "/statistics", "statistics", self.statistics, gives=Statistics),
+            Route("GET", "/workflows", "workflows", self.workflows, gives=Workflows),
         )  # fmt: skip
 
     async def receive(self, call: Call[SyncItem]) -> Created:
@@ -159,7 +176,7 @@ class Province(DossierSystem):
         commune = account.removeprefix(PREFIX)
         known = account.startswith(PREFIX) and intake.belongs(commune, self.code)
         right = hmac.compare_digest(call.content.password.encode(), password(account).encode())
-        if not (known and right):
+        if not (known and right) or self.control.strikes("missing-accounts", account):
             raise Refusal(401, "unauthorised", "account or password is wrong")
         return Session(self._signer.sign(Claims("officer", commune), SESSION_LIFE))
 
@@ -196,6 +213,8 @@ class Province(DossierSystem):
 
     async def step(self, call: Call[StepOrder]) -> Reply:
         """Take a dossier one step on, and store the message that tells the portal."""
+        if call.content.action == "process":
+            self._has_workflow(call.path["code"])
         return await self.store.write(
             lambda connection: self.keys.once(connection, call, lambda connection: self._step(connection, call))
         )
@@ -216,8 +235,20 @@ class Province(DossierSystem):
         self.outbox.put(connection, self._link, (code, PROGRESS, msgspec.json.encode(item)))
         return created(200, StepTaken(code, step[1], step[0]))
 
+    def _has_workflow(self, code: str) -> None:
+        """Hold a dossier whose procedure has no electronic process; nothing is remembered under the call's key."""
+        row = self.store.reader.execute("SELECT procedure FROM dossiers WHERE code = ?", (code,)).fetchone()
+        if row is not None and self.control.strikes("missing-workflow", row[0]):
+            raise Refusal(409, "workflow", "the procedure has no electronic process yet: the dossier waits")
+
+    async def workflows(self, call: Call[Nothing]) -> Workflows:
+        """Say which procedures have an electronic process (quy trình điện tử)."""
+        codes = procedures.procedures()
+        return Workflows([Workflow(code, not self.control.strikes("missing-workflow", code)) for code in codes])
+
     async def statistics(self, call: Call[Nothing]) -> Statistics:
         """Count the dossiers by state."""
+        await self.database()
         states = register.by_state(self.store.reader)
         return Statistics(states, sum(states.values()))
 

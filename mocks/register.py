@@ -124,6 +124,16 @@ def find(connection: sqlite3.Connection, code: str) -> Dossier | None:
     return found[0][1] if found else None
 
 
+def as_of(dossier: Dossier, moment: float | None) -> Dossier | None:
+    """Return a dossier as it was at a moment (Unix seconds; None: now), None where it wasn't there yet."""
+    if moment is None:
+        return dossier
+    history = [step for step in dossier.history if step[3] <= moment]
+    if not history:
+        return None
+    return msgspec.structs.replace(dossier, history=history, sequence=history[-1][0], state=history[-1][1])
+
+
 def page(connection: sqlite3.Connection, after: int, limit: int) -> tuple[list[Dossier], int | None]:
     """Return dossiers in the order of storing, and where to go on; None at the end."""
     found = _load(connection, "WHERE id > ? ORDER BY id LIMIT ?", (after, limit))

@@ -61,6 +61,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     links: dict[str, str] = {}
     defects: list[str] = []
     seed: int = 0
+    control: str = ""
 
 
 class StartError(Exception):
@@ -122,7 +123,8 @@ def build(name: str, config: Config) -> System:
     state = Path(config.state)
     try:
         state.mkdir(parents=True, exist_ok=True)
-        around = Surroundings(state, config.links, config.provinces, Defects(config.defects, config.seed), config.seed)
+        defects = Defects(config.defects, config.seed)
+        around = Surroundings(state, config.links, config.provinces, defects, config.seed, config.control)
         return SYSTEMS[name.partition(":")[0]](name, around, CollectorRegistry())
     except KeyError as error:
         raise StartError(f"{name}: its link {error} is missing") from None

@@ -30,6 +30,7 @@ class Store:
         reader: For look-ups: sees what is committed.
         committed: Sees what is committed, whatever ``reader`` sees.
         after_commit: Called on the event loop after every commit.
+        delay: Asked before every commit for the seconds by which it is late.
     """
 
     def __init__(self, path: Path, schema: str) -> None:
@@ -40,6 +41,7 @@ class Store:
         self.committed = _connect(path)
         self.reader = self.committed
         self.after_commit: list[Callable[[], None]] = []
+        self.delay: Callable[[], float] = lambda: 0.0
         self._queue: deque[tuple[Change, asyncio.Future[Any]]] = deque()
         self._waiting = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "commit")
@@ -93,6 +95,8 @@ class Store:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             outcomes = [self._apply(change) for change, _ in group]
+            if delay := self.delay():
+                await asyncio.sleep(delay)
             await self._commit()
         except Exception as error:
             outcomes = [(None, error)] * len(group)

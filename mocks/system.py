@@ -1,5 +1,6 @@
 """What every system has: a name, neighbours, metrics, health, and its life from start to stop."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from starlette.applications import Starlette
 
 from mocks import openapi, register, wire
 from mocks.client import Client
+from mocks.control import Control
 from mocks.defects import Defects
 from mocks.keys import Keys
 from mocks.metrics import Metrics
@@ -30,6 +32,7 @@ class Surroundings:
         provinces: Codes of the provinces of the stack.
         defects: Seeded defects that are on.
         seed: Of random choices.
+        token: What opens the control API; empty: there is none.
     """
 
     state: Path
@@ -37,6 +40,7 @@ class Surroundings:
     provinces: Sequence[str] = ()
     defects: Defects = field(default_factory=Defects)
     seed: int = 0
+    token: str = ""
 
 
 class Padding(Body):
@@ -79,14 +83,18 @@ class System:
     Attributes:
         name: ``national``, ``province:01``, ...
         surroundings: What it finds around it.
+        control: Faults that are on inside it.
         routes: Its route table.
         metrics: Its series.
     """
 
+    faults: frozenset[str] = frozenset({"error-rate", "maintenance-page", "slow-database"})
+
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         self.name = name
         self.surroundings = surroundings
-        self.routes = (*self.table(), *self._common())
+        self.control = Control(surroundings.token, self.faults, surroundings.seed)
+        self.routes = (*self.table(), *self._common(), *self.control.routes())
         operations = dict.fromkeys(route.operation for route in self.routes)
         self.metrics = Metrics(registry, name, (*operations, wire.UNMATCHED))
 
@@ -96,7 +104,7 @@ class System:
 
     def application(self) -> Starlette:
         """Return the system as an ASGI application."""
-        return wire.application(self.routes, self.metrics)
+        return wire.application(self.routes, self.metrics, self.control.intercept)
 
     async def start(self) -> None:
         """Start what runs beside the server."""
@@ -110,14 +118,26 @@ class System:
 
     def _common(self) -> tuple[Route, ...]:
         return (
-            Route("GET", "/healthz", "healthz", self.health, Padding, Health, "query"),
-            Route("GET", "/metrics", "metrics", self.exposition),
-            Route("GET", "/openapi.json", "openapi", self.describe),
+            Route("GET", "/healthz", "healthz", self.health, Padding, Health, "query", spared=True),
+            Route("GET", "/readyz", "readyz", self.ready, gives=Health),
+            Route("GET", "/metrics", "metrics", self.exposition, spared=True),
+            Route("GET", "/openapi.json", "openapi", self.describe, spared=True),
         )
 
     async def health(self, call: Call[Padding]) -> Health:
         """Say that the system answers, with as much padding as was asked for."""
         return Health("ok", self.name, "x" * call.content.bytes)
+
+    async def ready(self, call: Call[Nothing]) -> Health:
+        """Say that the system can work, its database included."""
+        await self.database()
+        return Health("ok", self.name)
+
+    async def database(self) -> None:
+        """Reach the database and back: what every look-up waits for."""
+        delay = self.control.delay()
+        if delay:
+            await asyncio.sleep(delay)
 
     async def exposition(self, call: Call[Nothing]) -> Reply:
         """Return the metrics."""
@@ -141,6 +161,7 @@ class DurableSystem(System):
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
         self.store = self.open_store(surroundings.state / f"{name.replace(':', '-')}.sqlite")
+        self.store.delay = self.control.delay
 
     def open_store(self, path: Path) -> Store:
         """Open the system's SQLite file."""
@@ -149,6 +170,11 @@ class DurableSystem(System):
     async def start(self) -> None:
         """Start the committer."""
         self.store.start()
+
+    async def ready(self, call: Call[Nothing]) -> Health:
+        """Say that the system can work: a transaction that changes nothing comes through."""
+        await self.store.write(lambda _: None)
+        return Health("ok", self.name)
 
     async def stop(self) -> None:
         """Commit what waits and close the store."""
@@ -189,6 +215,8 @@ class MessagingSystem(DurableSystem):
 class DossierSystem(MessagingSystem):
     """A system that keeps dossiers: the portal or a province."""
 
+    faults = System.faults | {"stale-reads"}
+
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
         self.metrics.watch_dossiers(lambda: register.count(self.store.reader))
@@ -202,15 +230,20 @@ class DossierSystem(MessagingSystem):
 
     async def look_up(self, call: Call[Nothing]) -> register.Dossier:
         """Return one dossier."""
+        await self.database()
         found = register.find(self.store.reader, call.path["code"])
-        if found is None:
+        seen = found and register.as_of(found, self.control.horizon())
+        if seen is None:
             raise unknown_dossier()
-        return found
+        return seen
 
     async def list_dossiers(self, call: Call[PageOf]) -> Page:
         """Return dossiers in the order of storing."""
+        await self.database()
         items, last = register.page(self.store.reader, int(call.content.after or 0), call.content.limit)
-        return Page(items, None if last is None else str(last))
+        horizon = self.control.horizon()
+        seen = [item for dossier in items if (item := register.as_of(dossier, horizon))]
+        return Page(seen, None if last is None else str(last))
 
 
 def unknown_dossier() -> Refusal:

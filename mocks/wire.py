@@ -107,6 +107,7 @@ class Route:
         status: Of the answer when all is well.
         auth: Makes a session of a bearer token, or raises ``Refusal``; None: open to all.
         keyed: Whether it takes an ``Idempotency-Key``.
+        spared: Whether it answers whatever faults are on inside the system.
     """
 
     method: str
@@ -119,10 +120,20 @@ class Route:
     status: int = 200
     auth: Callable[[str], Any] | None = None
     keyed: bool = False
+    spared: bool = False
 
 
-def application(routes: Sequence[Route], metrics: Metrics) -> Starlette:
-    """Return the ASGI application of a route table."""
+Intercept = Callable[[], "Reply | None"]
+
+
+def application(routes: Sequence[Route], metrics: Metrics, intercept: Intercept = lambda: None) -> Starlette:
+    """Return the ASGI application of a route table.
+
+    Args:
+        routes: The table.
+        metrics: Where answers are counted.
+        intercept: Asked before every route that isn't spared; what it returns is answered in the system's place.
+    """
 
     async def unmatched(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -130,19 +141,22 @@ def application(routes: Sequence[Route], metrics: Metrics) -> Starlette:
         return _response(Refusal(status, "unknown", f"no {request.method} {request.url.path} here").reply())
 
     app = Starlette(
-        routes=[StarletteRoute(route.path, _endpoint(route, metrics), methods=[route.method]) for route in routes],
+        routes=[
+            StarletteRoute(route.path, _endpoint(route, metrics, intercept), methods=[route.method]) for route in routes
+        ],
         exception_handlers={HTTPException: unmatched},
     )
     app.router.redirect_slashes = False
     return app
 
 
-def _endpoint(route: Route, metrics: Metrics) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(route: Route, metrics: Metrics, intercept: Intercept) -> Callable[[Request], Awaitable[Response]]:
     decode = _decoder(route)
 
     async def endpoint(request: Request) -> Response:
         began = time.perf_counter()
-        reply = await _answer(route, request, decode)
+        injected = None if route.spared else intercept()
+        reply = injected or await _answer(route, request, decode)
         metrics.observe(route.operation, reply.status, time.perf_counter() - began)
         return _response(reply)
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from model import checks, overrides, places, shape
+from model import checks, overrides, places, replay, scope, shape
 from model.checks import Known
-from model.plan import Plan
+from model.plan import Phase, Plan, Replay
 from model.shape import Problem, did_you_mean, shown
 from model.toml_lines import KeyPath, lines
 
@@ -104,10 +104,33 @@ class _Draft:
         """Check everything; raise CampaignError for the first problem."""
         for problem in shape.problems(self._data, Plan):
             raise self._error(problem)
-        plan = msgspec.convert(self._data, Plan)
+        for index, fault in enumerate(self._data.get("faults", [])):
+            if "resolved" in fault:
+                raise self._error(Problem(("faults", index, "resolved"), "is filled in", "leave it out"))
+        plan = scope.resolve(self._with_recordings(msgspec.convert(self._data, Plan), known))
         for problem in checks.problems(plan, known):
             raise self._error(problem)
         return plan
+
+    def _with_recordings(self, plan: Plan, known: Known) -> Plan:
+        """Read the files that are replayed: whoever has the plan needs nothing else."""
+        phases = tuple(self._with_recording(plan, index, known) for index in range(len(plan.phases)))
+        return msgspec.structs.replace(plan, phases=phases)
+
+    def _with_recording(self, plan: Plan, index: int, known: Known) -> Phase:
+        phase, key = plan.phases[index], ("phases", index, "curve")
+        if not isinstance(phase.curve, Replay):
+            return phase
+        if phase.curve.recorded:
+            raise self._error(Problem((*key, "recorded"), "is filled in from the file", "leave it out"))
+        file = self._file.parent / phase.curve.file
+        if not file.is_file():
+            raise self._error(Problem((*key, "file"), f"{file}: no such file", "give it relative to the campaign file"))
+        try:
+            found = replay.read(file, known.journeys, plan.stack.provinces)
+        except replay.ReplayError as error:
+            raise _one_line(str(error)) from None
+        return msgspec.structs.replace(phase, curve=msgspec.structs.replace(phase.curve, recorded=replay.encode(found)))
 
     def _error(self, problem: Problem, origin: str | None = None) -> CampaignError:
         key = self._key(problem.path)

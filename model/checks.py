@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from model import places
-from model.links import touched_province
-from model.plan import Fault, Objective, Plan
+from model import curves, places
+from model.links import matching, touched_province
+from model.plan import LINK_KINDS, Day, Fault, Objective, Phase, Plan, Replay, Sine, Spike, Step
+from model.scope import choices
 from model.shape import Problem, did_you_mean, shown
 from model.toml_lines import KeyPath
 
@@ -22,7 +23,6 @@ MAX_DURATION = 31 * 86_400.0
 
 SHARES = frozenset({"availability", "isolation"})
 QUANTILES = frozenset({"response_time", "sync_lag"})
-PROCESS_KINDS = frozenset({"kill"})
 
 _PLAIN_NAME = re.compile(r"\w[\w +-]*")
 
@@ -90,11 +90,26 @@ def journeys_exist(plan: Plan, known: Known) -> Iterator[Problem]:
         yield Problem(("load", "journeys"), f"the weights add up to {shown(total)}", "give one journey a weight")
 
 
+def curves_fit(plan: Plan, _: Known) -> Iterator[Problem]:
+    """Refuse phases without the numbers that their curve needs, with others, or too short for it."""
+    for index, phase in enumerate(plan.phases):
+        path: KeyPath = ("phases", index)
+        own_rate = isinstance(phase.curve, Step | Replay)
+        if own_rate and phase.rate is not None:
+            yield Problem((*path, "rate"), f"{_kind(phase)} has rates of its own", "leave it out")
+        if not own_rate and phase.rate is None:
+            yield Problem((*path, "rate"), "is missing", "add it")
+        if phase.curve is not None and phase.to is not None:
+            yield Problem((*path, "to"), f"{_kind(phase)} is no ramp", "leave out either to or curve")
+        for key, what, remedy in _misfits(phase):
+            yield Problem((*path, "curve", key), what, remedy)
+
+
 def something_arrives(plan: Plan, _: Known) -> Iterator[Problem]:
     """Refuse timelines and arrivals that are nothing, or absurd."""
     if not plan.duration <= MAX_DURATION:
         yield Problem(("phases",), f"the phases last {plan.duration:g} s", f"stay within {MAX_DURATION:,.0f} s")
-    arrivals = plan.load.scale * sum(phase.arrivals for phase in plan.phases)
+    arrivals = plan.arrivals
     if arrivals == 0:
         yield Problem(("phases",), "nobody arrives: every rate is 0", "give a phase a rate above 0")
     elif not arrivals <= MAX_ARRIVALS:
@@ -102,18 +117,67 @@ def something_arrives(plan: Plan, _: Known) -> Iterator[Problem]:
 
 
 def faults_have_targets(plan: Plan, _: Known) -> Iterator[Problem]:
-    """Refuse a ``kill`` without a system of the stack, and any other kind without a link of it."""
-    links = {link.name for link in plan.links}
+    """Refuse a network kind without a link of the stack, any other kind without a system of it, and empty scopes."""
     for index, fault in enumerate(plan.faults):
         path: KeyPath = ("faults", index)
-        needed, other = ("system", "link") if fault.kind in PROCESS_KINDS else ("link", "system")
-        target: str | None = getattr(fault, needed)
-        if getattr(fault, other) is not None:
-            yield Problem((*path, other), f"a fault of kind {fault.kind} breaks no {other}", f"give a {needed}")
-        elif target is None:
-            yield Problem((*path, needed), f"is missing: {fault.kind} breaks a {needed}", f"give a {needed}")
-        elif target not in (links if needed == "link" else plan.systems):
-            yield _unknown_target(plan, (*path, needed), needed, target)
+        found = [*_one_kind_of_target(fault, path)] or [*_targets_exist(plan, fault, path)]
+        yield from found or _scope_holds_something(plan, fault, path)
+
+
+def _one_kind_of_target(fault: Fault, path: KeyPath) -> Iterator[Problem]:
+    """Refuse targets of the wrong kind, none, or both the one and the many."""
+    needed, other = _nouns(fault)
+    for key in (other, f"{other}s"):
+        if getattr(fault, key):
+            yield Problem((*path, key), f"a fault of kind {fault.kind} breaks no {other}", f"give a {needed}")
+    one, many = getattr(fault, needed), getattr(fault, f"{needed}s")
+    if one is None and not many:
+        yield Problem((*path, needed), f"is missing: {fault.kind} breaks a {needed}", f"give a {needed}")
+    if one is not None and many:
+        yield Problem((*path, f"{needed}s"), f"there is a {needed} as well", "give one of the two")
+
+
+def _targets_exist(plan: Plan, fault: Fault, path: KeyPath) -> Iterator[Problem]:
+    """Refuse names that there are none of, and patterns that nothing is like."""
+    noun, _ = _nouns(fault)
+    possible = choices(plan, fault)
+    one = getattr(fault, noun)
+    named = [((*path, noun), one)] if one is not None else []
+    named += [((*path, f"{noun}s", n), name) for n, name in enumerate(getattr(fault, f"{noun}s"))]
+    for where, name in named:
+        if not matching(name, possible):
+            yield _unknown_target(plan, where, noun, name)
+        elif plan.control:
+            yield from _spares_controls(plan, where, name, matching(name, possible))
+    yield from _all_known(fault.provinces, (*path, "provinces"), "province", plan.stack.provinces)
+
+
+def _spares_controls(plan: Plan, where: KeyPath, name: str, meant: Iterable[str]) -> Iterator[Problem]:
+    """Refuse to break a control province by name, or what all provinces share."""
+    if touched_province(name) in plan.control:
+        yield Problem(where, f"breaks province {touched_province(name)}, which is a control", "break another")
+    shared = [target for target in meant if touched_province(target) is None]
+    if shared:
+        yield Problem(where, f"breaks {shared[0]}, which control provinces share", "leave out control, or break less")
+
+
+def _scope_holds_something(plan: Plan, fault: Fault, path: KeyPath) -> Iterator[Problem]:
+    """Refuse a scope that is empty once provinces, controls and share are taken into account."""
+    if fault.resolved:
+        return
+    left = "provinces" if fault.provinces else "share" if fault.share is not None else _nouns(fault)[0]
+    yield Problem((*path, left), "leaves nothing to break", "widen it, or take provinces out of control")
+
+
+def _nouns(fault: Fault) -> tuple[str, str]:
+    """Return what a fault of this kind breaks, and what it doesn't."""
+    return ("link", "system") if fault.kind in LINK_KINDS else ("system", "link")
+
+
+def controls_exist(plan: Plan, _: Known) -> Iterator[Problem]:
+    """Refuse control provinces that there are none of."""
+    yield from _repeated(plan.control, ("control",), ())
+    yield from _all_known(plan.control, ("control",), "province", plan.stack.provinces)
 
 
 def faults_fit_the_timeline(plan: Plan, _: Known) -> Iterator[Problem]:
@@ -137,16 +201,17 @@ def faults_fit_the_timeline(plan: Plan, _: Known) -> Iterator[Problem]:
 def faults_do_not_overlap(plan: Plan, _: Known) -> Iterator[Problem]:
     """Refuse two faults at a time on one link or system: healing one would heal, or hide, the other."""
     latest: dict[str, Fault] = {}
-    for index, fault in sorted(enumerate(plan.faults), key=lambda item: item[1].start):
-        before = latest.get(fault.target)
+    held = [(fault, index, target) for index, fault in enumerate(plan.faults) for target in fault.targets]
+    for fault, index, target in sorted(held, key=lambda item: item[0].start):
+        before = latest.get(target)
         if before is not None and fault.start < before.end:
             yield Problem(
                 ("faults", index, "start"),
-                f"overlaps fault {shown(before.id)} on {fault.target}",
+                f"overlaps fault {shown(before.id)} on {target}",
                 f"start it at {before.end:g} s or later",
             )
         if before is None or fault.end > before.end:
-            latest[fault.target] = fault
+            latest[target] = fault
 
 
 def fault_attributes_fit(plan: Plan, known: Known) -> Iterator[Problem]:
@@ -177,7 +242,9 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     names_are_unique,
     provinces_exist,
     journeys_exist,
-    something_arrives,
+    curves_fit,
+    something_arrives,  # integrates the curves, which must fit
+    controls_exist,
     faults_have_targets,
     faults_fit_the_timeline,
     faults_do_not_overlap,
@@ -185,6 +252,46 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     objectives_can_be_judged,
     defects_exist,
 )
+
+
+def _kind(phase: Phase) -> str:
+    return type(phase.curve).__name__.lower()
+
+
+def _misfits(phase: Phase) -> Iterator[tuple[str, str, str]]:
+    """Yield (key, what is wrong, what to do) of a phase's curve."""
+    match phase.curve:
+        case Step(levels=levels, widths=widths) if widths and len(widths) != len(levels):
+            yield "widths", f"{len(widths)} widths for {len(levels)} levels", "give one for each, or none"
+        case Spike() as spike:
+            yield from _spike(spike, phase.duration)
+        case Sine(amplitude=amplitude) if amplitude > (phase.rate or 0.0):
+            yield "amplitude", f"{amplitude:g} leads below 0", f"give at most the phase's rate, {phase.rate or 0.0:g}"
+        case Day() as day:
+            yield from _day(day, phase.duration)
+        case Replay() as replay if (last := replay.recording.times[-1]) / replay.speed > phase.duration:
+            yield (
+                "speed",
+                f"at {replay.speed:g}, {replay.file} lasts {last / replay.speed:g} s, the phase {phase.duration:g} s",
+                f"set it to {math.ceil(1000 * last / phase.duration) / 1000:g} or more, or lengthen the phase",
+            )
+
+
+def _spike(spike: Spike, duration: float) -> Iterator[tuple[str, str, str]]:
+    top, half = spike.top(duration), spike.width / 2
+    if top < half or top + half > duration:
+        where = f"lasts from {top - half:g} s to {top + half:g} s, the phase from 0 s to {duration:g} s"
+        yield "width", where, "narrow it, move it with at, or lengthen the phase"
+
+
+def _day(day: Day, duration: float) -> Iterator[tuple[str, str, str]]:
+    total = sum(day.weights)
+    if len(day.weights) != curves.HOURS:
+        yield "weights", f"{len(day.weights)} weights for {curves.HOURS} hours", "give one for each, from midnight on"
+    elif total == 0 or not math.isfinite(total):
+        yield "weights", f"the weights add up to {shown(total)}", "give one hour a weight"
+    if not day.seconds(duration) <= MAX_DURATION:
+        yield "factor", f"the phase passes {day.seconds(duration):g} s", f"stay within {MAX_DURATION:,.0f} s"
 
 
 def _numbers(objective: Objective, path: KeyPath) -> Iterator[Problem]:
@@ -217,6 +324,8 @@ def _unknown(path: KeyPath, noun: str, name: str, known: Iterable[str]) -> Probl
 
 
 def _unknown_target(plan: Plan, path: KeyPath, noun: str, name: str) -> Problem:
+    if "*" in name:
+        return Problem(path, f"no {noun} is like {shown(name)}", "`thongsuot plan` names all links")
     code = touched_province(name if noun == "link" else f"->{name}")
     if code in places.provinces() and code not in plan.stack.provinces:
         return Problem(path, f"province {code} isn't part of the stack", "add it to stack.provinces")

@@ -6,6 +6,7 @@ crosses one Toxiproxy proxy of the same name, so that a campaign can break it wi
 ``citizen`` is the people's side: citizens at home, and officers at their terminals.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -70,3 +71,9 @@ def touched_province(link: str) -> str | None:
     """Return the province at either end of a link's name, None where both ends are shared."""
     source, _, target = link.partition("->")
     return province_of(target) or province_of(source)
+
+
+def matching(pattern: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of links or systems that are like a pattern: ``*`` stands for anything but an arrow."""
+    wanted = re.compile("[^>]*".join(map(re.escape, pattern.split("*"))))
+    return tuple(name for name in names if wanted.fullmatch(name))

@@ -7,6 +7,7 @@ person's. The last three digits are a hash of the others, so a number that wasn'
 """
 
 import hashlib
+import struct
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -25,6 +26,7 @@ _GIVEN = (
 )  # fmt: skip
 _FIRST_BIRTH = date(1945, 1, 1)
 _BIRTH_DAYS = 22_645  # to 31 December 2006: all are of age on 1 July 2025
+_DIGEST = struct.Struct(">HHHxxII")  # surname, middle name, given name, day of birth, check digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,10 @@ def person(number: int) -> Person:
     if not 0 <= number < POPULATION:
         raise ValueError(f"person {number}: numbers run from 0 to {POPULATION - 1}")
     stem = f"9{number:08d}"
-    digest = _digest(stem)
-    born = _FIRST_BIRTH + timedelta(days=int.from_bytes(digest[8:12]) % _BIRTH_DAYS)
-    return Person(stem + _check(digest), _name(digest), f"{born:%Y%m%d}")
+    surname, middle, given, day, check = _DIGEST.unpack(_digest(stem))
+    name = f"{_pick(_SURNAMES, surname)} {_pick(_MIDDLES, middle)} {_pick(_GIVEN, given)}"
+    born = _FIRST_BIRTH + timedelta(days=day % _BIRTH_DAYS)
+    return Person(f"{stem}{check % 1000:03d}", name, born.isoformat().replace("-", ""))
 
 
 def find(id_number: str) -> Person | None:
@@ -64,12 +67,5 @@ def _digest(stem: str) -> bytes:
     return hashlib.blake2b(stem.encode(), digest_size=16, person=b"thongsuot").digest()
 
 
-def _check(digest: bytes) -> str:
-    return f"{int.from_bytes(digest[12:]) % 1000:03d}"
-
-
-def _name(digest: bytes) -> str:
-    surname, middle, given = (int.from_bytes(digest[start : start + 2]) for start in (0, 2, 4))
-    return " ".join(
-        (_SURNAMES[surname % len(_SURNAMES)], _MIDDLES[middle % len(_MIDDLES)], _GIVEN[given % len(_GIVEN)])
-    )
+def _pick(names: tuple[str, ...], number: int) -> str:
+    return names[number % len(names)]

@@ -5,10 +5,13 @@ Times are seconds, rates are arrivals per second, everywhere.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from model import curves, replay
+from model.curves import Curve
 from model.links import Link, links, systems
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -16,7 +19,34 @@ NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 
-FaultKind = Literal["latency", "timeout", "reset_peer", "bandwidth", "down", "kill"]
+LinkFault = Literal[
+    "latency",
+    "timeout",
+    "reset_peer",
+    "bandwidth",
+    "slow_close",
+    "slicer",
+    "limit_data",
+    "noop",
+    "down",
+    "partition",
+    "flap",
+    "brownout",
+    "slow-accept",
+]
+ProcessFault = Literal["kill", "restart", "pause", "cpu-limit", "memory-limit"]
+ApplicationFault = Literal[
+    "error-rate",
+    "maintenance-page",
+    "stale-reads",
+    "slow-database",
+    "missing-workflow",
+    "missing-accounts",
+    "lost-callback",
+]
+FaultKind = Literal[LinkFault, ProcessFault, ApplicationFault]
+LINK_KINDS: frozenset[str] = frozenset(get_args(LinkFault))
+PROCESS_KINDS: frozenset[str] = frozenset(get_args(ProcessFault))
 Indicator = Literal[
     "availability",
     "response_time",
@@ -34,30 +64,154 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Base of every part of a plan: frozen, by keyword, unknown keys refused."""
 
 
-class Phase(Value, frozen=True, kw_only=True):
-    """A stretch of the timeline with one arrival-rate curve.
+class Step(Value, frozen=True, kw_only=True, tag="step", tag_field="kind"):
+    """A staircase: see ``curves.step``.
+
+    Attributes:
+        levels: Arrivals per second, each in its turn.
+        widths: How long each level lasts, relative to the others; empty: all equally long.
+    """
+
+    levels: Annotated[tuple[NotNegative, ...], msgspec.Meta(min_length=1)]
+    widths: tuple[Positive, ...] = ()
+
+    def over(self, duration: float, _: float) -> Curve:
+        """Return the curve of a phase of so many seconds."""
+        return curves.step(duration, self.levels, self.widths)
+
+
+class Spike(Value, frozen=True, kw_only=True, tag="spike", tag_field="kind"):
+    """A triangle on the phase's rate: see ``curves.spike``.
+
+    Attributes:
+        peak: Arrivals per second at its top.
+        width: Seconds from its beginning to its end.
+        at: Seconds from the phase's start to its top; None: in the middle of the phase.
+    """
+
+    peak: NotNegative
+    width: Positive
+    at: NotNegative | None = None
+
+    def top(self, duration: float) -> float:
+        """Return the seconds from the phase's start to the top."""
+        return duration / 2 if self.at is None else self.at
+
+    def over(self, duration: float, rate: float) -> Curve:
+        """Return the curve of a phase of so many seconds around a rate."""
+        return curves.spike(duration, rate, self.peak, self.top(duration), self.width)
+
+
+class Sine(Value, frozen=True, kw_only=True, tag="sine", tag_field="kind"):
+    """A wave around the phase's rate: see ``curves.Sine``.
+
+    Attributes:
+        amplitude: Arrivals per second above and below the rate.
+        period: Seconds from crest to crest.
+        shift: Seconds by which the wave is moved to the right; it begins at the rate, rising.
+    """
+
+    amplitude: NotNegative
+    period: Positive
+    shift: NotNegative = 0.0
+
+    def over(self, duration: float, rate: float) -> Curve:
+        """Return the curve of a phase of so many seconds around a rate."""
+        return curves.Sine(duration, rate, self.amplitude, self.period, self.shift)
+
+
+class Day(Value, frozen=True, kw_only=True, tag="day", tag_field="kind"):
+    """A day, compressed; the phase's rate is its mean over 24 hours: see ``curves.day``.
+
+    Attributes:
+        weights: Of the 24 hours, from midnight on.
+        factor: How many times as fast as a clock; None: the phase is one whole day.
+        start: Hour at which the phase begins; 7.5 is half past seven.
+    """
+
+    weights: tuple[NotNegative, ...]
+    factor: Positive | None = None
+    start: Annotated[float, msgspec.Meta(ge=0, lt=curves.HOURS)] = 0.0
+
+    def seconds(self, duration: float) -> float:
+        """Return how much of a day passes in a phase."""
+        return curves.DAY if self.factor is None else duration * self.factor
+
+    def over(self, duration: float, rate: float) -> Curve:
+        """Return the curve of a phase of so many seconds with a mean rate."""
+        return curves.day(duration, rate, self.weights, self.seconds(duration) / duration, self.start)
+
+
+class Replay(Value, frozen=True, kw_only=True, tag="replay", tag_field="kind", dict=True):
+    """Arrivals as they were recorded: see ``curves.Recorded`` and ``model.replay``.
+
+    Attributes:
+        file: CSV or Parquet file, relative to the campaign file.
+        speed: How many times as fast as recorded.
+        recorded: What the file holds, filled in when the campaign is read: ``replay.encode``.
+    """
+
+    file: Annotated[str, msgspec.Meta(min_length=1)]
+    speed: Positive = 1.0
+    recorded: str = ""
+
+    @cached_property
+    def recording(self) -> replay.Recording:
+        """The recorded arrivals, in the recording's own time."""
+        return replay.decode(self.recorded)
+
+    def over(self, duration: float, _: float) -> curves.Recorded:
+        """Return the curve of a phase of so many seconds."""
+        return curves.Recorded(duration, [time / self.speed for time in self.recording.times])
+
+
+class Phase(Value, frozen=True, kw_only=True, dict=True):
+    """A stretch of the timeline with one curve of arrivals per second.
 
     Attributes:
         name: Unique in the campaign; samples carry it.
         duration: Seconds.
-        rate: Arrivals per second at its start.
+        rate: Arrivals per second: at its start, or what ``curve`` takes it for; ``step`` and ``replay`` need none.
         to: Arrivals per second at its end; a straight ramp leads there. None: ``rate`` holds.
+        curve: Another shape than constant or ramp.
     """
 
     name: Name
     duration: Positive
-    rate: NotNegative
+    rate: NotNegative | None = None
     to: NotNegative | None = None
+    curve: Step | Spike | Sine | Day | Replay | None = None
 
-    @property
-    def end_rate(self) -> float:
-        """Arrivals per second at the end of the phase."""
-        return self.rate if self.to is None else self.to
+    @cached_property
+    def flow(self) -> Curve:
+        """The curve as a function of the seconds since the phase began; ``load.scale`` isn't in it."""
+        rate = self.rate or 0.0
+        if self.curve is not None:
+            return self.curve.over(self.duration, rate)
+        return curves.ramp(self.duration, rate, rate if self.to is None else self.to)
 
     @property
     def arrivals(self) -> float:
-        """The integral of the rate over the phase: expected arrivals."""
-        return self.duration * (self.rate + self.end_rate) / 2
+        """The integral of the curve over the phase: expected arrivals."""
+        return self.flow.integral(self.duration)
+
+
+class Patience(Value, frozen=True, kw_only=True):
+    """Whether a citizen whose request failed sends it again, and when.
+
+    Attributes:
+        retries: How often at most; 0: never.
+        first_pause: Seconds from the failure to the first retry.
+        factor: How many times longer each further pause is.
+        jitter: Share of the pause by which it is longer or shorter, at random.
+        give_up_after: Seconds after the request was first due from which on no retry is begun.
+    """
+
+    retries: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
+    first_pause: Positive = 1.0
+    factor: Annotated[float, msgspec.Meta(ge=1)] = 2.0
+    jitter: Share = 0.5
+    give_up_after: Positive = 60.0
 
 
 class Load(Value, frozen=True, kw_only=True):
@@ -71,7 +225,8 @@ class Load(Value, frozen=True, kw_only=True):
         request_timeout: Seconds until a request is given up.
         grace: Seconds that journeys in flight get to finish when the schedule ends.
         workers: Locust workers; 0 chooses by cores and rate.
-        scale: Multiplies every rate.
+        scale: Multiplies every rate; of a replay, it leaves arrivals out or repeats them.
+        patience: What citizens do whose request failed.
     """
 
     journeys: dict[str, NotNegative]
@@ -82,6 +237,7 @@ class Load(Value, frozen=True, kw_only=True):
     grace: NotNegative = 10.0
     workers: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
     scale: Positive = 1.0
+    patience: Patience = Patience()
 
 
 class Fault(Value, frozen=True, kw_only=True):
@@ -90,12 +246,17 @@ class Fault(Value, frozen=True, kw_only=True):
     Attributes:
         id: Unique in the campaign.
         kind: A kind of the fault catalogue.
-        link: The link that it breaks, ``source->target`` (network kinds).
-        system: The system that it breaks (process kinds).
+        link: The link that it breaks, ``source->target``, or a pattern: ``province:*->national`` (network kinds).
+        links: Several of them, in place of ``link``.
+        system: The system that it breaks, or a pattern: ``province:*`` (process and application kinds).
+        systems: Several of them, in place of ``system``.
+        provinces: Of what the patterns name, only what touches these provinces; empty: all.
+        share: Share of the provinces that it strikes, drawn by the plan's seed and its own id; None: all.
         start: Seconds from t0.
         duration: Seconds that it is held.
         stream: ``downstream`` (replies) or ``upstream`` (requests).
         attributes: Of the kind: integers in the units of the kind's own documentation.
+        resolved: The links or systems that it breaks, filled in when the campaign is read: ``model.scope``.
     """
 
     id: Name
@@ -103,9 +264,14 @@ class Fault(Value, frozen=True, kw_only=True):
     start: NotNegative
     duration: Positive
     link: str | None = None
+    links: tuple[str, ...] = ()
     system: str | None = None
+    systems: tuple[str, ...] = ()
+    provinces: tuple[str, ...] = ()
+    share: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
     stream: Literal["downstream", "upstream"] = "downstream"
     attributes: dict[str, int] = {}
+    resolved: tuple[str, ...] = ()
 
     @property
     def end(self) -> float:
@@ -113,9 +279,21 @@ class Fault(Value, frozen=True, kw_only=True):
         return self.start + self.duration
 
     @property
+    def patterns(self) -> tuple[str, ...]:
+        """What it breaks, as the campaign names it."""
+        return tuple(name for name in (self.link, *self.links, self.system, *self.systems) if name)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The links or systems that it breaks, each by its name."""
+        return self.resolved or self.patterns
+
+    @property
     def target(self) -> str:
-        """The link or system that it breaks."""
-        return self.link or self.system or ""
+        """What it breaks, for people: a name, or patterns and how many they are."""
+        if len(self.targets) == 1:
+            return self.targets[0]
+        return f"{', '.join(self.patterns)} ({len(self.targets)})"
 
 
 class Objective(Value, frozen=True, kw_only=True):
@@ -153,11 +331,15 @@ class Limits(Value, frozen=True, kw_only=True):
 
     Attributes:
         late_p99: Seconds; 99 % of the arrivals start at most this much after they were due.
+        loop_delay: Seconds; in 95 % of its seconds a worker's event loop comes at most this much late.
+        cpu: Share of one core that a worker may use in 95 % of its seconds.
         dropped: Share of planned arrivals that may be dropped.
         unfinished: Share of started arrivals that may be unfinished when the grace ends.
     """
 
     late_p99: Positive = 0.1
+    loop_delay: Positive = 0.25
+    cpu: Share = 0.95
     dropped: Share = 0.0
     unfinished: Share = 0.001
 
@@ -203,6 +385,7 @@ class Plan(Value, frozen=True, kw_only=True):
         drain: Bound on the synchronisation after the load.
         stack: What it runs against.
         defects: Seeded defects that are switched on.
+        control: Provinces that no fault may touch: what the others are compared with.
     """
 
     name: Name
@@ -218,11 +401,42 @@ class Plan(Value, frozen=True, kw_only=True):
     drain: Drain = Drain()
     stack: Stack = Stack()
     defects: tuple[str, ...] = ()
+    control: tuple[str, ...] = ()
 
     @property
     def duration(self) -> float:
         """Seconds from t0 to the end of the schedule."""
         return sum(phase.duration for phase in self.phases)
+
+    @property
+    def arrivals(self) -> float:
+        """Expected arrivals."""
+        return self.load.scale * sum(phase.arrivals for phase in self.phases)
+
+    @property
+    def peak(self) -> float:
+        """Arrivals per second that the plan doesn't exceed."""
+        return self.load.scale * max(phase.flow.peak for phase in self.phases)
+
+    def rate_at(self, t: float) -> float:
+        """Return the arrivals per second at ``t`` seconds: none after the end, those of the start before it."""
+        for start, end, phase in self.spans():
+            if t < end:
+                return self.load.scale * phase.flow.rate(t - start)
+        return 0.0
+
+    def arrivals_between(self, start: float, stop: float) -> float:
+        """Return how many arrivals are expected from ``start`` to ``stop``, seconds from t0."""
+        return self.load.scale * sum(
+            phase.flow.integral(stop - begin) - phase.flow.integral(start - begin)
+            for begin, end, phase in self.spans()
+            if begin < stop and start < end
+        )
+
+    def points(self) -> Iterator[tuple[float, float]]:
+        """Yield (seconds from t0, arrivals per second) to draw the planned load with straight lines."""
+        for start, _, phase in self.spans():
+            yield from ((start + x, self.load.scale * rate) for x, rate in phase.flow.points())
 
     @property
     def systems(self) -> tuple[str, ...]:
@@ -256,7 +470,18 @@ def encode(plan: Plan) -> bytes:
 
 def decode(data: bytes) -> Plan:
     """Read a plan written by ``encode``; raises ``msgspec.DecodeError`` or ``msgspec.ValidationError``."""
-    return msgspec.json.decode(data, type=Plan)
+    plan = msgspec.json.decode(data, type=Plan)
+    for phase in plan.phases:
+        if isinstance(phase.curve, Replay):
+            _check_recording(phase.name, phase.curve)
+    return plan
+
+
+def _check_recording(phase: str, curve: Replay) -> None:
+    try:
+        _ = curve.recording
+    except ValueError as error:
+        raise msgspec.ValidationError(f"no recorded arrivals in phase {phase}: {error}") from None
 
 
 def as_builtins(plan: Plan) -> dict[str, Any]:

@@ -38,6 +38,15 @@ COLUMNS: dict[str, dict[str, str]] = {
         "finished": "DOUBLE",
         "outcome": "VARCHAR",
     },
+    "health": {
+        "second": "INTEGER",
+        "worker": "INTEGER",
+        "delay": "DOUBLE",
+        "late": "DOUBLE",
+        "started": "INTEGER",
+        "in_flight": "INTEGER",
+        "cpu": "DOUBLE",
+    },
     "ledger": {
         "worker": "INTEGER",
         "op": "BIGINT",

@@ -7,7 +7,7 @@ probably meant, and lets nan and inf pass. A test holds the two against each oth
 import difflib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,8 +56,8 @@ def shown(value: object) -> str:
 def _any(value: object, kind: inspect.Type, path: KeyPath) -> Iterator[Problem]:
     match kind:
         case inspect.UnionType():
-            (kind,) = (option for option in kind.types if not isinstance(option, inspect.NoneType))
-            yield from _any(value, kind, path)
+            options = [option for option in kind.types if not isinstance(option, inspect.NoneType)]
+            yield from _any(value, options[0], path) if len(options) == 1 else _tagged(value, options, path)
         case inspect.StructType():
             yield from _struct(value, kind, path)
         case inspect.DictType():
@@ -83,6 +83,21 @@ def _struct(value: object, kind: inspect.StructType, path: KeyPath) -> Iterator[
             yield from _any(value[name], field.type, (*path, name))
         elif field.required:
             yield Problem((*path, name), "is missing", "add it")
+
+
+def _tagged(value: object, options: Sequence[inspect.Type], path: KeyPath) -> Iterator[Problem]:
+    """Check one of several structs, told apart by the value of one key."""
+    structs = {str(option.tag): option for option in options if isinstance(option, inspect.StructType)}
+    key = next(iter(structs.values())).tag_field or ""
+    tag = value.get(key) if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping):
+        yield _mismatch(path, value, "a table", f'write {{ {key} = "…", … }}')
+    elif key not in value:
+        yield Problem((*path, key), "is missing", did_you_mean("", structs))
+    elif not isinstance(tag, str) or tag not in structs:
+        yield Problem((*path, key), f"unknown value {shown(tag)}", did_you_mean(str(tag), structs))
+    else:
+        yield from _struct({name: item for name, item in value.items() if name != key}, structs[tag], path)
 
 
 def _dict(value: object, kind: inspect.DictType, path: KeyPath) -> Iterator[Problem]:

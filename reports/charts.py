@@ -203,10 +203,7 @@ def _phases(facts: Facts, frames: Sequence[Frame]) -> list[Markup]:
 
 
 def _arrivals(frame: Frame, facts: Facts) -> Markup:
-    line, scale = facts.timeline, facts.plan.load.scale
-    curve = [
-        (t, rate * scale) for a, b, phase in facts.plan.spans() for t, rate in ((a, phase.rate), (b, phase.end_rate))
-    ]
+    line, curve = facts.timeline, list(facts.plan.points())
     frame, grid = _linear(frame, max([*line.offered, *(rate for _, rate in curve)]))
     planned = "".join(f"{'L' if i else 'M'}{frame.x(t)} {frame.y(rate)}" for i, (t, rate) in enumerate(curve))
     keys = [("due", "offered", "area"), ("planned", "planned-rate", "line"), ("started", "achieved", "line")]

@@ -43,14 +43,14 @@ FROM (
 
 CREATE TEMP TABLE presence AS
 SELECT
-    reads.key,
+    coalesce(key, '') AS key,
     bool_or("pass" = 2 AND system = 'national') AS portal,
     bool_or("pass" = 2 AND system <> 'national') AS provincial,
     bool_or("pass" = 1 AND system = 'national') AS portal_before,
     bool_or("pass" = 1 AND system <> 'national') AS provincial_before,
     min(code) AS code
-FROM reads JOIN creations ON reads.key = creations.key
-GROUP BY reads.key;
+FROM reads
+GROUP BY ALL;
 
 CREATE TEMP TABLE fates AS
 SELECT
@@ -215,9 +215,11 @@ GROUP BY said.dossier, said.sequence, said.state
 """
 
 PHANTOM = """
-SELECT code, coalesce(key, ''), min(province), min(commune),
+SELECT reads.code, unknown.key, min(province), min(commune),
        'held by ' || string_agg(DISTINCT system, ', ' ORDER BY system) || '; nobody attempted it'
-FROM reads ANTI JOIN creations ON creations.key = reads.key
+FROM reads
+JOIN (SELECT presence.key FROM presence ANTI JOIN creations ON creations.key = presence.key) unknown
+    ON unknown.key = coalesce(reads.key, '')
 GROUP BY ALL
 """
 

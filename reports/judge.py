@@ -81,8 +81,8 @@ def judge(record: Record) -> Judgement:
         reasons = [
             *_integrity(database, audited),
             *_verdicts("fail", validity.crashes(plan, events, evidence.windows, stack)),
-            *((result.verdict, f"{result.name}: {result.reason}") for result in objectives),
             *_verdicts("inconclusive", validity.doubts(database, plan, events, load)),
+            *((result.verdict, f"{result.name}: {result.reason}") for result in objectives),
         ]
     faults = validity.fault_results(plan, events)
     reasons += _verdicts("inconclusive", (reason for fault in faults for reason in fault.reasons))

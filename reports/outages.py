@@ -23,8 +23,9 @@ WITH chosen AS (
     WHERE {{where}}
 ), marked AS (
     SELECT *,
-        count(*) FILTER (good) OVER (PARTITION BY place, segment ORDER BY intended, arrival) AS successes,
-        min(finished) FILTER (good) OVER (
+        sum(good::INTEGER) OVER (
+            PARTITION BY place, segment ORDER BY intended, arrival ROWS UNBOUNDED PRECEDING) AS successes,
+        min(CASE WHEN good THEN finished END) OVER (
             PARTITION BY place ORDER BY intended, arrival ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS success
     FROM chosen
 ), outages AS (
@@ -46,7 +47,7 @@ WITH later AS (
     WHERE {{where}} AND intended < {{horizon}}
         AND (intended >= {{healed}} OR (outcome = 'ok' AND finished >= {{healed}}))
 ), marked AS (
-    SELECT *, count(*) FILTER (good) OVER (ORDER BY intended, arrival) AS successes
+    SELECT *, sum(good::INTEGER) OVER (ORDER BY intended, arrival ROWS UNBOUNDED PRECEDING) AS successes
     FROM later WHERE intended >= {{healed}}
 ), outages AS (
     SELECT max(intended) AS last FROM marked WHERE NOT good GROUP BY successes HAVING count(*) >= {STREAK}

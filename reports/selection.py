@@ -9,8 +9,8 @@ from typing import Any
 
 import duckdb
 
-from model.links import province_of, touched_province
-from model.plan import Fault, Objective, Plan
+from model.links import touched_province
+from model.plan import PROCESS_KINDS, Fault, Objective, Plan
 from reports.tables import texts
 
 
@@ -85,10 +85,9 @@ def _window(fault: Fault, events: Sequence[Mapping[str, Any]], provinces: frozen
 
 def touched(fault: Fault, stack: Mapping[str, Mapping[str, Any]]) -> frozenset[str] | None:
     """Return the provinces that a fault touches; None: everyone."""
-    if fault.link:
-        code = touched_province(fault.link)
-        return None if code is None else frozenset({code})
-    codes = [province_of(system) for system in (fault.system or "", *cohabitants(fault.system, stack))]
+    systems = fault.targets if fault.kind in PROCESS_KINDS else ()
+    neighbours = [name for system in systems for name in cohabitants(system, stack)]
+    codes = {touched_province(target) for target in (*fault.targets, *neighbours)}
     return None if None in codes else frozenset(code for code in codes if code)
 
 

@@ -30,6 +30,20 @@ SELECT DISTINCT second::BIGINT FROM samples
 """
 
 
+HEALTH = """
+SELECT worker, quantile_disc(delay, 0.95), quantile_disc(cpu, 0.95)
+FROM health
+GROUP BY worker
+ORDER BY worker
+"""
+
+PEAK = """
+SELECT coalesce(max(requests), 0) FROM (
+    SELECT sum(count) AS requests FROM samples WHERE kind = 'response' GROUP BY second
+)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """What the generator did.
@@ -44,6 +58,9 @@ class Load:
         broken: Journeys that ended in an exception of their own.
         stopped: Whether the record says how the load ended.
         samples: Requests counted.
+        peak: Most requests that were due in one second.
+        health: Per worker: its number, and of 95 % of its seconds the longest delay of its event loop, in seconds, and
+            the highest share of a core that it used.
     """
 
     planned: int
@@ -55,6 +72,8 @@ class Load:
     broken: int
     stopped: bool
     samples: int
+    peak: int
+    health: tuple[tuple[int, float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +113,15 @@ def load(database: duckdb.DuckDBPyConnection, events: Sequence[Mapping[str, Any]
         broken=int(told.get("broken") or 0),
         stopped=said is not None,
         samples=int(samples),
+        peak=int(database.execute(PEAK).fetchall()[0][0]),
+        health=tuple(database.execute(HEALTH).fetchall()),
     )
 
 
 def is_late(load: Load, limits: Limits) -> bool:
-    """Tell whether the generator started arrivals so late that bad figures may be its own."""
-    return load.late_p99 is not None and load.late_p99 > limits.late_p99
+    """Tell whether the generator was so late, or its event loop so slow, that bad figures may be its own."""
+    late = load.late_p99 is not None and load.late_p99 > limits.late_p99
+    return late or any(delay > limits.loop_delay for _, delay, _ in load.health)
 
 
 def doubts(
@@ -126,9 +148,21 @@ def _shortfalls(load: Load, limits: Limits) -> Iterator[str]:
         yield f"load: {load.dropped} of {planned} arrivals were dropped; raise load.max_in_flight or add workers"
     if load.unfinished > limits.unfinished * load.started:
         yield f"load: {load.unfinished} of {load.started} arrivals were unfinished; raise load.grace"
-    if is_late(load, limits):
+    yield from _saturation(load, limits)
+
+
+def _saturation(load: Load, limits: Limits) -> Iterator[str]:
+    """Yield how the generator failed to keep up, and what to change."""
+    remedy = f"at up to {load.peak} requests/s; add a worker (--workers), lower the rate, or use more cores"
+    if load.late_p99 is not None and load.late_p99 > limits.late_p99:
         late, limit = number(load.late_p99), number(limits.late_p99)
-        yield f"load: arrivals started {late} s late (p99), over {limit} s; lower the rate or use more cores"
+        yield f"load: lateness p99 of arrivals was {late} s, over {limit} s, {remedy}"
+    for worker, delay, cpu in load.health:
+        if delay > limits.loop_delay:
+            late, limit = number(delay), number(limits.loop_delay)
+            yield f"load: the event loop of worker {worker} came up to {late} s late, over {limit} s, {remedy}"
+        if cpu > limits.cpu:
+            yield f"load: worker {worker} used {cpu:.0%} of a core, over {limits.cpu:.0%}, {remedy}"
 
 
 ACCIDENTS = {
@@ -156,14 +190,11 @@ def gaps(plan: Plan, seconds: set[int]) -> Iterator[tuple[int, int]]:
 
 def expected(plan: Plan, second: int) -> float:
     """Return how many arrivals the plan expects from ``second`` to a second later: the integral of the rate."""
-    total = 0.0
-    for start, end, phase in plan.spans():
-        a, b = max(start, second), min(end, second + 1)
-        if a < b:
-            slope = (phase.end_rate - phase.rate) / phase.duration
-            total += (b - a) * (phase.rate + slope * ((a + b) / 2 - start))
-    return total * plan.load.scale
+    return plan.arrivals_between(second, second + 1)
 
+
+DEADLY = frozenset({"kill", "restart", "memory-limit"})
+"""Kinds that end a system's process."""
 
 EARLY = frozenset({"lease_expired", "fault_released_early"})
 
@@ -227,8 +258,8 @@ def _killed(
     if event.get("t") is None:
         return False
     return any(
-        fault.kind == "kill"
-        and event.get("system") in {fault.system, *cohabitants(fault.system, stack)}
+        fault.kind in DEADLY
+        and any(event.get("system") in {system, *cohabitants(system, stack)} for system in fault.targets)
         and window.start - 1 <= float(event["t"]) <= window.stop + 1
         for fault, window in zip(plan.faults, windows, strict=True)
     )

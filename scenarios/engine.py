@@ -9,11 +9,17 @@ from gevent.pool import Group
 
 from model.plan import Plan
 from scenarios.catalogue import JOURNEYS, Memory
+from scenarios.health import Health
 from scenarios.network import Network
 from scenarios.personas import Arrival, Crowd
 from scenarios.recorder import Recorder
+from scenarios.schedule import due_times
 from scenarios.session import Answer, JourneyFailed, Session
+from scenarios.shares import Shares
 from scenarios.writes import Result, Write
+
+LATE_START = 0.5
+"""Seconds in the past from which a worker that joins late still takes its arrivals."""
 
 
 class Notary:
@@ -48,74 +54,70 @@ class Notary:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of a worker's share of the schedule.
+    """What became of the arrivals that a worker owned.
 
     Attributes:
-        planned: Arrivals that were due.
         started: Arrivals whose journey began.
-        dropped: Arrivals above the in-flight cap, or due after a stop.
+        dropped: Arrivals above the in-flight cap.
         unfinished: Journeys cut off when the grace ended.
         broken: Journeys that ended in an exception of their own: a defect of the harness.
-
+        errors: The last of those exceptions.
+        halted: Seconds since t0 at which the engine was told to stop, None if it wasn't.
     """
 
-    planned: int = 0
     started: int = 0
     dropped: int = 0
     unfinished: int = 0
     broken: int = 0
     errors: list[str] = field(default_factory=list)
+    halted: float | None = None
 
 
 class Engine:
-    """Runs one worker's share of a plan.
+    """Runs one worker's shares of a plan.
 
     Attributes:
         tally: What became of the arrivals so far.
-
+        shares: Who owns which arrival; may change while the engine runs.
+        suspended: While true, arrivals pass by: the master isn't heard and may have given them to others.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        recorder: Recorder,
-        addresses: Mapping[str, str],
-        run: str,
-        worker: int,
-        workers: int,
-    ) -> None:
+    def __init__(self, plan: Plan, recorder: Recorder, addresses: Mapping[str, str], run: str) -> None:
         self.tally = Tally()
+        self.shares = Shares()
+        self.suspended = False
         self._plan = plan
         self._recorder = recorder
         self._network = Network(addresses, plan.load.connect_timeout, plan.load.request_timeout)
-        self._share = Crowd(plan).arrivals(worker, workers)
+        self._crowd = Crowd(plan)
         self._run = run
+        self._health = Health()
         self._memory = Memory()
         self._group = Group()
         self._stopped = False
+        self._t0 = 0.0
 
     def run(self, t0: float) -> Tally:
-        """Start every arrival when it is due, wait for the journeys within the grace, and return the tally.
+        """Start every arrival of this worker's when it is due, wait for the journeys within the grace.
 
         Args:
-            t0: Monotonic seconds.
-
+            t0: Monotonic seconds; arrivals that were due before now are passed over.
         """
-        flusher = gevent.spawn(self._flush_every_second, t0)
+        self._t0 = t0
+        watchers = [gevent.spawn(self._health.watch), gevent.spawn(self._flush_every_second, t0)]
         notary = Notary(self._plan, self._recorder, t0)
-        for arrival in self._share:
-            self._wait_until(t0 + arrival.intended)
+        joined = time.monotonic() - t0
+        for number, due in enumerate(due_times(self._plan)):
+            if due < joined - LATE_START:
+                continue
+            self._wait_until(t0 + due)
             if self._stopped:
                 break
-            self.tally.planned += 1
-            if len(self._group) >= self._plan.load.max_in_flight:
-                self._drop(arrival)
-            else:
-                self.tally.started += 1
-                self._group.spawn(self._live, arrival, notary, t0)
+            if not self.suspended and self.shares.owner(number, due) == self._recorder.worker:
+                self._start(self._crowd.arrival(number, due), notary, t0)
         self._wait_until(t0 + self._plan.duration)
         self._finish()
-        flusher.kill()
+        gevent.killall(watchers)
         self._recorder.flush()
         self._network.close()
         return self.tally
@@ -123,6 +125,7 @@ class Engine:
     def stop(self) -> None:
         """Start no further arrival; journeys in flight get the grace."""
         self._stopped = True
+        self.tally.halted = time.monotonic() - self._t0
 
     def _wait_until(self, moment: float) -> None:
         while not self._stopped:
@@ -131,17 +134,19 @@ class Engine:
                 return
             gevent.sleep(min(left, 0.5))
 
-    def _finish(self) -> None:
-        self._group.join(timeout=self._plan.load.grace)
-        self._group.kill()
-
-    def _drop(self, arrival: Arrival) -> None:
-        self.tally.dropped += 1
-        self._recorder.arrival(arrival, None, None, "dropped")
+    def _start(self, arrival: Arrival, notary: Notary, t0: float) -> None:
+        if len(self._group) >= self._plan.load.max_in_flight:
+            self.tally.dropped += 1
+            self._recorder.arrival(arrival, None, None, "dropped")
+            return
+        self.tally.started += 1
+        self._group.spawn(self._live, arrival, notary, t0)
 
     def _live(self, arrival: Arrival, notary: Notary, t0: float) -> None:
         started = time.monotonic() - t0
-        session = Session(arrival, self._network, notary, t0 + arrival.intended, self._run)
+        self._health.arrival(started - arrival.intended, len(self._group))
+        due, patience = t0 + arrival.intended, self._plan.load.patience
+        session = Session(arrival, self._network, notary, due, self._run, patience, gevent.sleep)
         outcome = "unfinished"
         try:
             JOURNEYS[arrival.journey][0](session, self._memory)
@@ -159,9 +164,15 @@ class Engine:
             finished = None if outcome == "unfinished" else time.monotonic() - t0
             self._recorder.arrival(arrival, started, finished, outcome)
 
+    def _finish(self) -> None:
+        self._group.join(timeout=self._plan.load.grace)
+        self._group.kill()
+
     def _flush_every_second(self, t0: float) -> None:
-        due = t0
+        second = int(time.monotonic() - t0)
         while True:
-            due += 1.0
-            gevent.sleep(max(due - time.monotonic(), 0.0))
+            second += 1
+            gevent.sleep(max(t0 + second - time.monotonic(), 0.0))
+            seen, cpu = self._health.take()
+            self._recorder.health(second - 1, seen, cpu)
             self._recorder.flush()

@@ -1,31 +1,27 @@
 """The journeys' HTTP/1.1 client: one connection per request in flight, and an outcome for every request.
 
-It waits on gevent's own hub watchers instead of wrapped sockets and parses with llhttp, which costs a fraction of
-what Locust's clients cost. It never retries and never follows a redirect: what happened is what is told.
+It never sends a request twice: a connection that dies after a byte was sent is an outcome, not a reason to try again.
 """
 
-import _socket
-import errno
-import json
-import os
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import partial
+from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 import gevent
-import httptools
-from gevent import getcurrent
-from gevent.hub import get_hub
+import msgspec
 
-_READ, _WRITE = 1, 2
-_EXPIRED = object()
-_CHUNK = 65536
-MAX_BODY = 64 * 1024 * 1024
-"""Bytes of a reply's body above which it counts as invalid."""
+from scenarios.connection import Connection, Failure, Stale
+from scenarios.names import Resolver
+from scenarios.tls import Identity, TlsConnection
+
+MAX_IDLE = 1000
+"""Idle connections that a pool keeps; further ones are closed after their reply."""
+
+_decode = msgspec.json.decode
 
 
-@dataclass(slots=True)
 class Reply:
     """What came of a request.
 
@@ -35,236 +31,177 @@ class Reply:
         began: Monotonic seconds at which the request went out (or the attempt to connect began).
         finished: Monotonic seconds at which the outcome was known.
         status: HTTP status, 0 if there was none.
-        headers: Names in lower case.
+        fields: Header lines as they came.
         body: Bytes of the reply.
         detail: Why, where the outcome alone doesn't say it.
 
     """
 
-    outcome: str
-    sent: bool
-    began: float
-    finished: float
-    status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    detail: str = ""
+    __slots__ = ("_headers", "began", "body", "detail", "fields", "finished", "outcome", "sent", "status")
+
+    def __init__(
+        self,
+        outcome: str,
+        sent: bool,
+        began: float,
+        finished: float,
+        status: int = 0,
+        headers: dict[str, str] | None = None,
+        body: bytes | bytearray = b"",
+        detail: str = "",
+        fields: list[tuple[bytes, bytes]] | None = None,
+    ) -> None:
+        self.outcome = outcome
+        self.sent = sent
+        self.began = began
+        self.finished = finished
+        self.status = status
+        self.body = body
+        self.detail = detail
+        self.fields = fields or []
+        self._headers = headers
+
+    def __repr__(self) -> str:
+        return f"Reply({self.outcome!r}, status={self.status}, detail={self.detail!r})"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers by their name in lower case; of several with one name the last. Made when they are first read."""
+        if self._headers is None:
+            self._headers = {n.decode("latin-1").lower(): v.decode("latin-1") for n, v in self.fields}
+        return self._headers
+
+    @headers.setter
+    def headers(self, headers: dict[str, str]) -> None:
+        self._headers = headers
 
     def json(self) -> Any:
         """Decode the body; None where it isn't JSON."""
         try:
-            return json.loads(self.body)
-        except (ValueError, UnicodeDecodeError):
+            return _decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-
-
-class _Failure(Exception):
-    def __init__(self, outcome: str, detail: str = "") -> None:
-        super().__init__(outcome)
-        self.outcome = outcome
-        self.detail = detail
-
-
-class _Message:
-    """Collects one reply for httptools."""
-
-    __slots__ = ("chunks", "complete", "headers", "keep_alive", "length", "parser", "started", "status")
-
-    def __init__(self) -> None:
-        self.headers: dict[str, str] = {}
-        self.chunks: list[bytes] = []
-        self.length = 0
-        self.started = False
-        self.complete = False
-        self.keep_alive = False
-        self.status = 0
-        self.parser: Any = httptools.HttpResponseParser(self)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        self.started = True
-        self.status = self.parser.get_status_code()
-
-    def on_body(self, chunk: bytes) -> None:
-        self.chunks.append(chunk)
-        self.length += len(chunk)
-        if self.length > MAX_BODY:
-            raise _Failure("invalid", "the reply is larger than 64 MiB")
-
-    def end(self) -> None:
-        """Take the end of the connection for the end of a body of unknown length; anything else is a reset."""
-        if not self.started or "content-length" in self.headers or not self.length:
-            raise _Failure("reset", "closed before the reply was complete")
-
-    def on_message_complete(self) -> None:
-        self.complete = True
-        self.keep_alive = self.parser.should_keep_alive()
-
-
-class _Connection:
-    """A non-blocking socket and its watchers."""
-
-    def __init__(self, address: tuple[str, int], timeout: float) -> None:
-        self.sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-        self.sock.setblocking(False)
-        self.sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-        loop = get_hub().loop
-        self._readable = loop.io(self.sock.fileno(), _READ)
-        self._writable: Any = None
-        try:
-            self._connect(address, timeout)
-        except BaseException:
-            self.close()
-            raise
-
-    def _connect(self, address: tuple[str, int], timeout: float) -> None:
-        status = self.sock.connect_ex(address)
-        if status == errno.EINPROGRESS:
-            if not self._wait_writable(time.monotonic() + timeout):
-                raise _Failure("timeout", "no connection in time")
-            status = self.sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
-        if status:
-            raise _Failure("refused", os.strerror(status))
-
-    def close(self) -> None:
-        self._readable.close()
-        if self._writable is not None:
-            self._writable.close()
-        self.sock.close()
-
-    def stale(self) -> bool:
-        """Tell whether the peer has closed an idle connection, or sent what nobody asked for."""
-        try:
-            self.sock.recv(1, _socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        return True
-
-    def _wait_writable(self, deadline: float) -> bool:
-        if self._writable is None:
-            self._writable = get_hub().loop.io(self.sock.fileno(), _WRITE)
-        return _wait(self._writable, deadline)
-
-    def send(self, data: bytes, deadline: float) -> None:
-        while data:
-            try:
-                count = self.sock.send(data)
-            except BlockingIOError:
-                if not self._wait_writable(deadline):
-                    raise _Failure("timeout", "could not send in time") from None
-            else:
-                data = data[count:] if count < len(data) else b""
-
-    def receive(self, deadline: float) -> _Message:
-        """Return a complete reply; raises _Failure, OSError or httptools.HttpParserError."""
-        message = _Message()
-        try:
-            while not message.complete:
-                chunk = self._read(deadline)
-                if not chunk:
-                    message.end()
-                    break
-                message.parser.feed_data(chunk)
-        finally:
-            message.parser = None
-        return message
-
-    def _read(self, deadline: float) -> bytes:
-        while True:
-            try:
-                return self.sock.recv(_CHUNK)
-            except BlockingIOError:
-                if not _wait(self._readable, deadline):
-                    raise _Failure("timeout", "no complete reply in time") from None
-
-
-def _wait(watcher: Any, deadline: float) -> bool:
-    """Wait until a watcher fires (True) or a monotonic deadline passes (False)."""
-    hub = get_hub()
-    switch = getcurrent().switch
-    timer = hub.loop.timer(max(deadline - time.monotonic(), 0.0))
-    timer.start(switch, _EXPIRED)
-    watcher.start(switch, None)
-    try:
-        return hub.switch() is not _EXPIRED
-    finally:
-        watcher.stop()
-        timer.stop()
-        timer.close()
 
 
 class Pool:
     """Keep-alive connections to one address.
 
     Attributes:
-        address: Host and port.
+        address: ``host:port``, ``http://host[:port]`` or ``https://host[:port]``.
+        origin: Scheme, host and port, all three spelt out.
 
     """
 
-    def __init__(self, address: str, connect_timeout: float, request_timeout: float) -> None:
-        host, _, port = address.rpartition(":")
-        self.address = (host, int(port))
-        self._host_line = f" HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\n"
-        self._idle: list[_Connection] = []
+    def __init__(
+        self,
+        address: str,
+        connect_timeout: float,
+        request_timeout: float,
+        *,
+        first_byte_timeout: float | None = None,
+        max_idle: int = MAX_IDLE,
+        ca_file: str | None = None,
+    ) -> None:
+        """Prepare; nothing is opened yet.
+
+        Args:
+            address: Where to.
+            connect_timeout: Seconds until the connection, with its TLS, must stand.
+            request_timeout: Seconds until the reply must be complete.
+            first_byte_timeout: Seconds until the reply must have begun, if it is less.
+            max_idle: Idle connections to keep.
+            ca_file: Certificates to trust instead of the system's.
+
+        """
+        where = urlsplit(address if "://" in address else f"http://{address}")
+        secure = where.scheme == "https"
+        host = where.hostname or ""
+        self.address = address
+        port = where.port or (443 if secure else 80)
+        self.origin = f"{where.scheme}://{host}:{port}"
+        self._resolver = Resolver(host, port)
+        self._open = partial(TlsConnection, identity=Identity(ca_file, host)) if secure else Connection
+        self._constant = f" HTTP/1.1\r\nHost: {where.netloc}\r\nUser-Agent: thongsuot\r\nAccept: application/json\r\n"
+        self._idle: list[Connection] = []
+        self._max_idle = max_idle
         self._connect_timeout = connect_timeout
+        self._first_byte_timeout = min(first_byte_timeout or request_timeout, request_timeout)
         self._request_timeout = request_timeout
 
     def request(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Send one request and wait for its reply. Never raises for what the network or the server does."""
-        reply = Reply("reset", sent=False, began=time.monotonic(), finished=0.0)
+        began = monotonic()
         connection = None
         try:
-            connection = self._acquire()
-            self._exchange(connection, reply, self._head(method, target, headers, body) + body)
-        except _Failure as failure:
-            reply.outcome, reply.detail = failure.outcome, failure.detail
+            data = self._encoded(method, target, headers, body)
+            while True:
+                connection = self._idle.pop() if self._idle else self._connected(began)
+                try:
+                    connection.exchange(
+                        data,
+                        began + self._first_byte_timeout,
+                        began + self._request_timeout,
+                        method == "HEAD",
+                    )
+                    break
+                except Stale:
+                    continue
+        except Failure as failure:
+            outcome, detail = failure.outcome, failure.detail
         except OSError as error:
-            reply.outcome, reply.detail = "reset", str(error)
-        except httptools.HttpParserError as error:
-            cause = error.__context__
-            reply.outcome = cause.outcome if isinstance(cause, _Failure) else "invalid"
-            reply.detail = f"not HTTP: {error}"
-        finally:
-            if connection is not None and reply.finished == 0.0:
-                connection.close()
-            reply.finished = reply.finished or time.monotonic()
-        return reply
+            outcome, detail = "reset", str(error)
+        else:
+            return self._reply(connection, began)
+        return Reply(outcome, connection is not None and connection.sent, began, monotonic(), detail=detail)
 
-    def _exchange(self, connection: _Connection, reply: Reply, request: bytes) -> None:
-        deadline = reply.began + self._request_timeout
-        reply.sent = True
-        connection.send(request, deadline)
-        message = connection.receive(deadline)
-        status = message.status
-        reply.status, reply.headers, reply.body = status, message.headers, b"".join(message.chunks)
-        reply.outcome = "ok" if status < 400 else "http_4xx" if status < 500 else "http_5xx"
-        reply.finished = time.monotonic()
-        if message.keep_alive:
+    def _reply(self, connection: Connection, began: float) -> Reply:
+        status = connection.status
+        finished = monotonic()
+        if connection.keep_alive and len(self._idle) < self._max_idle:
+            connection.released = finished
             self._idle.append(connection)
         else:
             connection.close()
+        outcome = "ok" if status < 400 else "http_4xx" if status < 500 else "http_5xx"
+        return Reply(outcome, True, began, finished, status, None, connection.body, "", connection.headers)
 
-    def _head(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        length = f"Content-Length: {len(body)}\r\n" if body or method != "GET" else ""
-        return f"{method} {target}{self._host_line}{lines}{length}\r\n".encode("latin-1")
+    def _encoded(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        """Return the bytes of a request. What a target said may be in it, and mustn't become a header of its own."""
+        sound = target.isprintable() and " " not in target
+        head = f"{method} {target}{self._constant}"
+        for name, value in headers.items():
+            head += f"{name}: {value}\r\n"
+            sound = sound and value.isprintable()
+        if not sound:
+            raise Failure("invalid", "a path or header with a line break, a blank or the like")
+        head += f"Content-Length: {len(body)}\r\n\r\n" if body or method not in _BODILESS else "\r\n"
+        try:
+            return head.encode("ascii") + body
+        except UnicodeEncodeError:
+            raise Failure("invalid", "a path or header that is not ASCII") from None
 
-    def _acquire(self) -> _Connection:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.stale():
-                return connection
-            connection.close()
-        return _Connection(self.address, self._connect_timeout)
+    def _connected(self, began: float) -> Connection:
+        deadline = began + min(self._connect_timeout, self._request_timeout)
+        last = Failure("refused", "the name has no address")
+        for address in self._resolver.addresses(deadline):
+            try:
+                return self._open(address, deadline)
+            except Failure as failure:
+                last = failure
+            except OSError as error:
+                last = Failure("refused", str(error))
+        self._resolver.forget()
+        raise last
 
     def close(self) -> None:
-        """Close the idle connections."""
+        """Close the idle connections, and those in use after their reply."""
+        self._max_idle = 0
         while self._idle:
             self._idle.pop().close()
+
+
+_BODILESS = frozenset(("GET", "HEAD"))
+"""Methods that say nothing of a body's length where there is none."""
 
 
 def pause(seconds: float) -> None:

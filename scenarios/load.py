@@ -1,171 +1,94 @@
-"""The load of a run: a Locust master or worker, driven by the conductor over its standard input and output.
+"""The processes of the load: `python -m scenarios.load master|worker|courier …`.
 
-`python -m scenarios.load master --port P --workers N` and `python -m scenarios.load worker DIR --port P --index I
---workers N --run ID`. The master prints one JSON object a line: `{"port": P}`, `{"ready": N}`, `{"finished": {…},
-"lost": […]}`; it reads `{"begin": t0}` and `{"stop": true}`. A worker waits for a line
-before it reads the stack's addresses. Either ends when its standard input does.
-
-Locust connects, starts and stops the workers and notices the lost ones; its statistics reach no verdict.
+Each prints one JSON object a line and ends when its standard input does. The master says `ready` (how many workers),
+`joined`, `clock`, `lost`, `back`, `division`, `finished`, and takes `stack`, `begin` (t0), `gone` (a name), `stop`.
+A worker says `joined` or `refused`. A courier delivers what a worker that died had not delivered, and says `delivered`.
 """
 
 import argparse
-import json
-import os
+import socket
 import sys
-from collections.abc import Callable
-from dataclasses import asdict
+import time
 from pathlib import Path
-from typing import Any
 
 import gevent
-import locust  # patches the standard library before anything else opens a socket
-from gevent.event import Event
-from gevent.hub import get_hub
-from locust.env import Environment
-from locust.runners import MasterRunner, WorkerRunner
+import locust  # noqa: F401  # patches the standard library before anything else opens a socket
+from locust.rpc import Message, zmqrpc
 
 from model.record import Record
-from scenarios.engine import Engine
-from scenarios.recorder import Recorder
-
-_READ = 1
-
-
-class Schedule(locust.User):
-    """The one user of a worker: it runs the worker's share of the schedule, then waits to be stopped."""
-
-    engine: Engine
-    engine_index = 0
-    begin: Event
-    t0 = 0.0
-
-    @locust.task
-    def follow(self) -> None:
-        """Wait for t0, run the share, tell the master."""
-        self.begin.wait()
-        tally = self.engine.run(Schedule.t0)
-        self.environment.runner.send_message("tally", {"index": self.engine_index, **asdict(tally)})
-        Event().wait()
+from scenarios.delivery import Outbox
+from scenarios.lines import listen, say
+from scenarios.master import Master, serve
+from scenarios.worker import DELIVERED_WITHIN, Refused, Worker
 
 
-def main() -> None:
-    """Run the master or a worker."""
+def main() -> int:
+    """Run the role that the command line names; returns the exit status."""
     arguments = _parser().parse_args()
-    if arguments.role == "master":
-        _master(arguments.port, arguments.workers)
-    else:
-        _worker(arguments)
+    role = {"master": _master, "worker": _worker, "courier": _courier}[arguments.role]
+    return role(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scenarios.load", description=__doc__)
     roles = parser.add_subparsers(dest="role", required=True)
-    master = roles.add_parser("master")
-    worker = roles.add_parser("worker")
-    worker.add_argument("record", type=Path)
-    worker.add_argument("--index", type=int, required=True)
-    worker.add_argument("--run", required=True)
-    for parsed in (master, worker):
+    master, worker, courier = (roles.add_parser(name) for name in ("master", "worker", "courier"))
+    for parsed in (master, worker, courier):
+        parsed.add_argument("folder", type=Path, help="the record, or a spool of a worker on another host")
+        parsed.add_argument("--host", required=True)
         parsed.add_argument("--port", type=int, required=True)
-        parsed.add_argument("--workers", type=int, required=True)
+    master.add_argument("--expect", type=int, required=True)
+    master.add_argument("--run", required=True)
+    worker.add_argument("--name", required=True)
+    worker.add_argument("--deliver", action="store_true", help="send to the master what is recorded here")
     return parser
 
 
-def _say(**message: object) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
+def _master(arguments: argparse.Namespace) -> int:
+    master = Master(arguments.host, arguments.port, arguments.expect, Record(arguments.folder), arguments.run)
+    serve(master, listen)
+    return 0
 
 
-def _read_commands(handle: Callable[[dict[str, Any]], None]) -> None:
-    """Hand every line of standard input to ``handle``; return at its end."""
-    hub, buffer = get_hub(), b""
-    watcher = hub.loop.io(0, _READ)
-    while True:
-        hub.wait(watcher)
-        chunk = os.read(0, 65536)
-        if not chunk:
-            return
-        *lines, buffer = (buffer + chunk).split(b"\n")
-        for line in lines:
-            handle(json.loads(line))
-
-
-class _Master:
-    """Waits for the workers, starts them, gathers their tallies."""
-
-    def __init__(self, port: int, workers: int) -> None:
-        self._workers = workers
-        self._tallies: dict[int, dict[str, Any]] = {}
-        self._environment = Environment(user_classes=[Schedule])
-        self._runner: MasterRunner = self._environment.create_master_runner("127.0.0.1", port)
-        self._runner.register_message("tally", self._on_tally)
-        self._began = Event()
-
-    def _on_tally(self, environment: Environment, msg: Any, **_: object) -> None:
-        self._tallies[msg.data["index"]] = msg.data
-
-    def run(self) -> None:
-        while self._alive() < self._workers:
-            gevent.sleep(0.02)
-        _say(ready=self._workers)
-        self._runner.start(user_count=self._workers, spawn_rate=self._workers)
-        self._began.wait()
-        while len(self._tallies) < self._workers and self._alive() > len(self._tallies):
-            gevent.sleep(0.05)
-        self._report()
-
-    def handle(self, command: dict[str, Any]) -> None:
-        """Pass the conductor's word on to the workers."""
-        if "begin" in command:
-            self._runner.send_message("begin", {"t0": command["begin"]})
-            self._began.set()
-        elif "stop" in command:
-            self._runner.send_message("halt", {})
-
-    def _alive(self) -> int:
-        return sum(client.state != "missing" for client in self._runner.clients.values())
-
-    def _report(self) -> None:
-        names = ("planned", "started", "dropped", "unfinished", "broken")
-        totals = {name: sum(tally[name] for tally in self._tallies.values()) for name in names}
-        errors = [error for tally in self._tallies.values() for error in tally["errors"]]
-        lost = sorted(set(range(self._workers)) - set(self._tallies))
-        _say(finished=totals, errors=errors, lost=lost)
-        self._runner.quit()
-
-
-def _master(port: int, workers: int) -> None:
-    master = _Master(port, workers)
-    job = gevent.spawn(master.run)
-    listener = gevent.spawn(_read_commands, master.handle)
+def _worker(arguments: argparse.Namespace) -> int:
+    listener = gevent.spawn(listen, lambda _: None)
+    job = gevent.spawn(_work, arguments)
     gevent.joinall([job, listener], count=1)
-    if job.ready():
-        job.get()
+    return int(job.get()) if job.ready() else 1
 
 
-def _worker(arguments: argparse.Namespace) -> None:
-    if not os.read(0, 65536):
-        return
-    record = Record(arguments.record)
-    stack = record.json("stack.json")
-    addresses = {name: system["url"].removeprefix("http://") for name, system in stack["systems"].items()}
-    recorder = Recorder(record, arguments.index)
-    Schedule.engine = Engine(record.plan(), recorder, addresses, arguments.run, arguments.index, arguments.workers)
-    Schedule.engine_index = arguments.index
-    Schedule.begin = Event()
-    environment = Environment(user_classes=[Schedule])
-    runner: WorkerRunner = environment.create_worker_runner("127.0.0.1", arguments.port)
-    runner.register_message("begin", _begin)
-    runner.register_message("halt", lambda environment, msg, **_: Schedule.engine.stop())
-    listener = gevent.spawn(_read_commands, lambda command: None)
-    gevent.joinall([gevent.spawn(runner.greenlet.join), listener], count=1)
-    recorder.close()
+def _work(arguments: argparse.Namespace) -> int:
+    try:
+        Worker(arguments.host, arguments.port, arguments.name, arguments.folder, arguments.deliver).run()
+    except Refused as refusal:
+        say(refused=str(refusal))
+        return 2
+    return 0
 
 
-def _begin(environment: Environment, msg: Any, **_: object) -> None:
-    Schedule.t0 = float(msg.data["t0"])
-    Schedule.begin.set()
+def _courier(arguments: argparse.Namespace) -> int:
+    """Deliver the rest of a spool, over the same messages that its worker used."""
+    record = Record(arguments.folder)
+    outbox = Outbox(record, f"worker-{record.json('brief.json')['index']}")
+    identity = f"courier-{socket.gethostname()}-{time.monotonic_ns()}"
+    client = zmqrpc.Client(arguments.host, arguments.port, identity)
+    gevent.spawn(_take_receipts, client, outbox)
+    deadline = time.monotonic() + DELIVERED_WITHIN
+    while outbox.pending and time.monotonic() < deadline:
+        for table, offset, data in outbox.due():
+            piece = {"part": outbox.part, "table": table, "offset": offset, "data": data}
+            client.send(Message("rows", piece, identity))
+        gevent.sleep(0.05)
+    say(delivered=not outbox.pending)
+    return int(outbox.pending)
+
+
+def _take_receipts(client: zmqrpc.Client, outbox: Outbox) -> None:
+    while True:
+        message = client.recv()
+        if message.type == "got":
+            outbox.acknowledge(message.data["table"], message.data["size"])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

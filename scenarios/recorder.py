@@ -5,15 +5,21 @@ flushed every second. A ledger row is written through at once, so that killing t
 """
 
 import os
-from collections import Counter
+import re
+from collections import defaultdict
 from pathlib import Path
 
 from model.histogram import bucket_of
 from model.record import Record
+from scenarios.health import Second
 from scenarios.personas import Arrival
 from scenarios.writes import Result, Write
 
-SampleKey = tuple[int, str, str, str, str, str, int]
+_ODD = re.compile(r"[^\w ._:>-]|_")
+"""What a row can't hold; word characters are letters and digits of any script."""
+
+SeriesKey = tuple[int, str, str, str, str]
+"""Second, phase, operation, province, outcome."""
 
 
 class _Spool:
@@ -27,6 +33,21 @@ class _Spool:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+class _Series:
+    """Counts of one key: requests by bucket of their response and service time."""
+
+    __slots__ = ("response", "service")
+
+    def __init__(self) -> None:
+        self.response: defaultdict[int, int] = defaultdict(int)
+        self.service: defaultdict[int, int] = defaultdict(int)
+
+    def rows(self, head: str) -> str:
+        """Return the rows of samples that begin with ``head``."""
+        kinds = (("response", self.response), ("service", self.service))
+        return "".join(f"{head},{kind},{bucket},{n}\n" for kind, counts in kinds for bucket, n in counts.items())
 
 
 class Recorder:
@@ -43,7 +64,8 @@ class Recorder:
         self._samples = _Spool(record.spool("samples", part))
         self._arrivals = _Spool(record.spool("arrivals", part))
         self._ledger = _Spool(record.spool("ledger", part))
-        self._counts: Counter[SampleKey] = Counter()
+        self._health = _Spool(record.spool("health", part))
+        self._series: dict[SeriesKey, _Series] = {}
         self._rows: list[str] = []
         self._operations = 0
 
@@ -58,9 +80,12 @@ class Recorder:
         service: float,
     ) -> None:
         """Count one request; times in seconds, ``intended`` since t0."""
-        second = int(intended)
-        self._counts[second, phase, operation, province, outcome, "response", bucket_of(response)] += 1
-        self._counts[second, phase, operation, province, outcome, "service", bucket_of(service)] += 1
+        key = (int(intended), phase, operation, province, outcome)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = _Series()
+        series.response[bucket_of(response)] += 1
+        series.service[bucket_of(service)] += 1
 
     def arrival(self, arrival: Arrival, started: float | None, finished: float | None, outcome: str) -> None:
         """Note one arrival; times in seconds since t0, None where there is none."""
@@ -84,19 +109,25 @@ class Recorder:
         said = f"{_plain(result.dossier)},{result.sequence},{result.state},,{_plain(result.reason)}"
         self._ledger.write(f"{row},{said}\n")
 
+    def health(self, second: int, seen: Second, cpu: float) -> None:
+        """Write down how this worker fared in one second."""
+        self._health.write(
+            f"{second},{self.worker},{seen.delay:.6f},{seen.late:.6f},{seen.started},{seen.in_flight},{cpu:.4f}\n"
+        )
+
     def flush(self) -> None:
         """Append the counts and arrivals gathered since the last flush to their spools."""
-        counts, self._counts = self._counts, Counter()
+        series, self._series = self._series, {}
         rows, self._rows = self._rows, []
-        if counts:
-            self._samples.write("".join(f"{','.join(map(str, key))},{n}\n" for key, n in counts.items()))
+        if series:
+            self._samples.write("".join(one.rows(",".join(map(str, key))) for key, one in series.items()))
         if rows:
             self._arrivals.write("".join(rows))
 
     def close(self) -> None:
         """Flush and close the spools."""
         self.flush()
-        for spool in (self._samples, self._arrivals, self._ledger):
+        for spool in (self._samples, self._arrivals, self._ledger, self._health):
             spool.close()
 
 
@@ -107,4 +138,4 @@ def _row(worker: int, op: int, event: str, seconds: float, arrival: Arrival, wri
 
 def _plain(text: str) -> str:
     """Keep what a target said from breaking a row: a code or reason is short and has no separators."""
-    return "".join(c for c in text[:80] if c.isalnum() or c in " ._:>-")
+    return _ODD.sub("", text[:80])

@@ -1,50 +1,87 @@
 """When arrivals are due: a pure function of the plan and its seed.
 
-The rate of a phase is a straight line from a to b over d seconds, so its integral is Λ(x) = a·x + (b - a)·x²/(2d):
-
       rate
-        b ┤      ╱      arrival k is due where Λ reaches y_k;
-        a ┤   ╱         y_k = k + ½ (constant gaps), or a sum of k unit exponentials (Poisson)
-          └───┴──┴─ x
+        ┤    ╱╲ ╭─      arrival k is due where the integral Λ of the rate reaches y_k;
+        ┤ ╭─╯  ╰╯       y_k = k + ½ (constant gaps), or a sum of k unit exponentials (Poisson):
+        └─┴──┴─┴┴─ x    a time change makes a process of rate λ(x) of one of rate 1
+
+What is replayed comes as it was recorded; the sequence of y stands still meanwhile.
 
 Every worker walks the same sequence and runs the arrivals that are its own, so that the multiset of arrivals doesn't
 depend on the number of workers.
 """
 
-import math
 import random
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from model.plan import Phase, Plan
-
-
-def arrivals_within(phase: Phase, seconds: float, scale: float = 1.0) -> float:
-    """Return Λ: expected arrivals in the first ``seconds`` of a phase."""
-    slope = (phase.end_rate - phase.rate) / phase.duration
-    return scale * (phase.rate * seconds + slope * seconds * seconds / 2)
-
-
-def moment_of(phase: Phase, arrivals: float, scale: float = 1.0) -> float:
-    """Return the inverse of ``arrivals_within``: seconds into the phase at which so many arrivals were due."""
-    wanted = arrivals / scale
-    slope = (phase.end_rate - phase.rate) / phase.duration
-    root = math.sqrt(max(phase.rate * phase.rate + 2 * slope * wanted, 0.0))
-    divisor = phase.rate + root
-    return min(2 * wanted / divisor, phase.duration) if divisor > 0 else 0.0
+from model.curves import Recorded
+from model.plan import Plan, Replay
+from model.replay import Who
 
 
 def due_times(plan: Plan) -> Iterator[float]:
     """Yield the seconds from t0 at which each arrival is due, ascending; the same for the same plan and seed."""
-    spans = list(plan.spans())
-    draw = _gaps(plan)
-    due = next(draw)
-    passed = 0.0
-    for start, _, phase in spans:
-        whole = plan.load.scale * phase.arrivals
+    return (due for _, due in _walk(plan))
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The arrivals of a schedule that a replay phase gives.
+
+    Attributes:
+        numbers: Their numbers in the schedule.
+        curve: The phase's.
+        who: The recorded arrivals.
+        scale: Of the plan.
+    """
+
+    numbers: range
+    curve: Recorded
+    who: tuple[Who, ...]
+    scale: float
+
+    def __getitem__(self, number: int) -> Who:
+        """Return who comes as arrival ``number`` of the schedule."""
+        return self.who[self.curve.index((number - self.numbers.start + 0.5) / self.scale)]
+
+
+def replayed(plan: Plan) -> tuple[Replayed, ...]:
+    """Find the replayed arrivals of a schedule; takes a walk along it where the plan has any."""
+    if not any(isinstance(phase.curve, Replay) for phase in plan.phases):
+        return ()
+    counts = Counter(index for index, _ in _walk(plan))
+    found, first = [], 0
+    for index, phase in enumerate(plan.phases):
+        numbers = range(first, first + counts[index])
+        if isinstance(phase.curve, Replay) and isinstance(phase.flow, Recorded):
+            found.append(Replayed(numbers, phase.flow, phase.curve.recording.who, plan.load.scale))
+        first = numbers.stop
+    return tuple(found)
+
+
+def _walk(plan: Plan) -> Iterator[tuple[int, float]]:
+    """Yield (index of the phase, seconds from t0) of each arrival."""
+    gaps, scale = _gaps(plan), plan.load.scale
+    due, passed = next(gaps), 0.0
+    for index, (start, _, phase) in enumerate(plan.spans()):
+        inverse, whole = phase.flow.inverse, scale * phase.arrivals
+        if isinstance(phase.curve, Replay):
+            yield from ((index, start + inverse(y)) for y in _halves(whole, scale))
+            continue
         while due < passed + whole:
-            yield start + moment_of(phase, due - passed, plan.load.scale)
-            due += next(draw)
+            yield index, start + inverse((due - passed) / scale)
+            due += next(gaps)
         passed += whole
+
+
+def _halves(whole: float, scale: float) -> Iterator[float]:
+    """Yield (k + ½)/scale for every k + ½ below ``whole``."""
+    due = 0.5
+    while due < whole:
+        yield due / scale
+        due += 1.0
 
 
 def _gaps(plan: Plan) -> Iterator[float]:

@@ -1,10 +1,14 @@
 """What a journey talks through: one persona's requests, timed, recorded, and entered in the ledger."""
 
-import json
+import math
+import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
+import msgspec
+
+from model.plan import Patience
 from scenarios.personas import Arrival
 from scenarios.writes import Result, Write, event_of
 
@@ -48,7 +52,13 @@ class JourneyFailed(Exception):
     """A request of the journey had another outcome than ok; the citizen gives up here."""
 
 
+NO_RETRY = Patience()
 Check = Callable[[Any, Answer], bool]
+Attempt = tuple[Any, Answer, str]
+"""Of a request: decoded content, answer, outcome."""
+
+WORTH_A_RETRY = frozenset({"refused", "reset", "timeout", "http_5xx"})
+"""Outcomes after which a citizen tries again; so does one who was told 429, Too Many Requests."""
 
 
 class Session:
@@ -57,12 +67,36 @@ class Session:
     Attributes:
         arrival: Who, where, what for.
         run: Prefix of idempotency keys, unique to the run.
+        patience: Whether and when a failed request is sent again.
 
     """
 
-    def __init__(self, arrival: Arrival, transport: Transport, observer: Observer, intended: float, run: str) -> None:
+    def __init__(
+        self,
+        arrival: Arrival,
+        transport: Transport,
+        observer: Observer,
+        intended: float,
+        run: str,
+        patience: Patience = NO_RETRY,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Begin a dialogue.
+
+        Args:
+            arrival: Who, where, what for.
+            transport: Sends the requests.
+            observer: Takes note of them.
+            intended: Monotonic seconds at which the first request is due.
+            run: Prefix of idempotency keys.
+            patience: Whether and when a failed request is sent again.
+            pause: Waits so many seconds; under gevent without holding up the others.
+        """
         self.arrival = arrival
         self.run = run
+        self.patience = patience
+        self._pause = pause
+        self._luck: random.Random | None = None
         self._transport = transport
         self._observer = observer
         self._intended = intended
@@ -105,15 +139,17 @@ class Session:
         body: Mapping[str, Any],
         check: Check | None = None,
     ) -> Any:
-        """POST a write and enter it in the ledger, before and after; otherwise like ``post``."""
-        op = self._observer.invoke(self.arrival, write)
+        """POST a write and enter every attempt in the ledger, before and after; otherwise like ``post``."""
         headers, data = _encoded(body)
         headers["Idempotency-Key"] = write.key
-        content, answer, outcome = self._send(operation, system, "POST", path, headers, data, check)
-        self._observer.complete(self.arrival, op, write, _result(write, outcome, answer.sent, content))
-        if outcome != "ok":
-            raise JourneyFailed(f"{operation}: {outcome} {answer.detail}")
-        return content
+
+        def attempt() -> Attempt:
+            op = self._observer.invoke(self.arrival, write)
+            content, answer, outcome = self._send(operation, system, "POST", path, headers, data, check)
+            self._observer.complete(self.arrival, op, write, _result(write, outcome, answer.sent, content))
+            return content, answer, outcome
+
+        return self._persist(operation, attempt)[0]
 
     def _call(
         self,
@@ -125,10 +161,31 @@ class Session:
         body: bytes,
         check: Check | None,
     ) -> tuple[Any, Answer]:
-        content, answer, outcome = self._send(operation, system, method, path, headers, body, check)
-        if outcome != "ok":
-            raise JourneyFailed(f"{operation}: {outcome} {answer.detail}")
-        return content, answer
+        return self._persist(operation, lambda: self._send(operation, system, method, path, headers, body, check))
+
+    def _persist(self, operation: str, attempt: Callable[[], Attempt]) -> tuple[Any, Answer]:
+        """Try as often as the citizen's patience allows; raises JourneyFailed.
+
+        A retry is due a pause after the failure was known, so its response time counts from then.
+        """
+        first_due, pauses = self._intended, self._pauses()
+        while True:
+            content, answer, outcome = attempt()
+            if outcome == "ok":
+                return content, answer
+            due = answer.finished + next(pauses, math.inf)
+            if not _worth_a_retry(outcome, answer) or due - first_due >= self.patience.give_up_after:
+                raise JourneyFailed(f"{operation}: {outcome} {answer.detail}")
+            self._pause(max(due - time.monotonic(), 0.0))
+            self._intended = due
+
+    def _pauses(self) -> Iterator[float]:
+        """Yield the seconds before each retry: growing, scattered by the arrival's own seed."""
+        pause, jitter = self.patience.first_pause, self.patience.jitter
+        for _ in range(self.patience.retries):
+            self._luck = self._luck or random.Random(self.arrival.seed)
+            yield pause * self._luck.uniform(1 - jitter, 1 + jitter)
+            pause *= self.patience.factor
 
     def _send(
         self,
@@ -139,7 +196,7 @@ class Session:
         headers: dict[str, str],
         body: bytes,
         check: Check | None,
-    ) -> tuple[Any, Answer, str]:
+    ) -> Attempt:
         if system in self._bearer:
             headers["Authorization"] = self._bearer[system]
         answer = self._transport.send(system, method, path, headers, body)
@@ -150,6 +207,10 @@ class Session:
         self._observer.request(self.arrival, operation, outcome, self._intended, answer)
         self._intended = time.monotonic()
         return content, answer, outcome
+
+
+def _worth_a_retry(outcome: str, answer: Answer) -> bool:
+    return outcome in WORTH_A_RETRY or answer.status == 429
 
 
 def _result(write: Write, outcome: str, sent: bool, content: Any) -> Result:
@@ -176,7 +237,7 @@ def _holds(check: Check | None, content: Any, answer: Answer) -> bool:
 def _encoded(body: Mapping[str, Any] | str) -> tuple[dict[str, str], bytes]:
     if isinstance(body, str):
         return {"Content-Type": "application/x-www-form-urlencoded"}, body.encode()
-    return {"Content-Type": "application/json"}, json.dumps(body, ensure_ascii=False).encode()
+    return {"Content-Type": "application/json"}, msgspec.json.encode(body)
 
 
 def _whole(value: object) -> int:

@@ -1,15 +1,16 @@
 """A narrow line."""
 
-from faults.kinds.base import Attribute, Site, TimedKind
+from faults.kinds.base import TOXICITY, Attribute, Site, TimedToxic
 from model.plan import Fault
 
 
-class Bandwidth(TimedKind):
+class Bandwidth(TimedToxic):
     """Lets ``rate`` KB/s through on a stream, per connection."""
 
     name = "bandwidth"
     summary = "a narrow line: at most rate KB/s per connection (1 KB = 1000 B)"
-    attributes = (Attribute("rate", "KB/s", 1, 10_000, "bytes that a connection gets through"),)
+    proof = "half a second's worth of bytes takes at least 70 % of what the rate allows"
+    attributes = (Attribute("rate", "KB/s", 1, 10_000, "bytes that a connection gets through"), TOXICITY)
     share = 0.7
 
     def __init__(self, fault: Fault, site: Site) -> None:

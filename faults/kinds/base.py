@@ -1,16 +1,20 @@
-"""What every kind of fault has: a specification of its attributes, and the steps of its life."""
+"""What every kind of fault has: a specification of its attributes, and the steps of its life on one target."""
 
+import math
 import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 from typing import ClassVar, Literal, Protocol
 
-from faults.leases import Lease
+from faults.leases import Lease, ProxyLease
 from faults.probe import Measurement, probe
 from faults.toxiproxy import Proxies
 from model.plan import Fault
+
+CHANCE = 0.01  # chance that a fault of a share of the connections is taken for gone though it isn't
 
 
 class Processes(Protocol):
@@ -25,6 +29,9 @@ class Processes(Protocol):
     def is_running(self, system: str) -> bool:
         """Tell whether the system's process runs."""
 
+    def pid(self, system: str) -> int:
+        """Return the process id of the system's process."""
+
 
 class FaultError(Exception):
     """A fault can't be applied here: one line that says why."""
@@ -36,7 +43,7 @@ class Attribute:
 
     Attributes:
         name: Its key in a campaign file.
-        unit: ``ms``, ``KB/s`` (1 KB = 1000 B).
+        unit: ``ms``, ``KB/s`` (1 KB = 1000 B), ``%``, …
         low: Smallest value.
         high: Largest value.
         meaning: One line for people.
@@ -58,24 +65,27 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a fault takes place.
+    """Where faults take place.
 
     Attributes:
         proxies: The proxies of the links.
-        processes: The processes of the systems; None where none are ours to kill.
-        address: ``host:port`` of the broken system itself, past every proxy; for process faults.
+        processes: The processes of the systems; None where none are ours.
+        addresses: ``host:port`` of each system itself, past every proxy.
+        token: What opens the systems' control API; empty where there is none.
     """
 
     proxies: Proxies
     processes: Processes | None = None
-    address: str | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    token: str = field(default="", repr=False)
 
 
 class Kind(ABC):
-    """One fault of a kind, at its site: how to apply, read back, prove and heal it."""
+    """One fault of a kind, on one target: how to apply, read back, prove and heal it."""
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    proof: ClassVar[str]
     breaks: ClassVar[Literal["link", "system"]] = "link"
     attributes: ClassVar[tuple[Attribute, ...]] = ()
     down: int = 0  # bytes of padding in a probe's reply
@@ -109,15 +119,24 @@ class Kind(ABC):
 
     @abstractmethod
     def apply(self) -> None:
-        """Break it; raises ProxyError or FaultError."""
+        """Break it; raises ProxyError, FaultError or OSError."""
+
+    @property
+    def beat(self) -> float | None:
+        """Seconds from applying it to the first ``tick``; None: there is none."""
+        return None
+
+    def tick(self) -> float | None:
+        """Do what must be done while the fault is on; returns seconds until the next time, None: never again."""
+        return None
 
     @abstractmethod
     def held(self) -> bool:
-        """Read back whether it is broken; raises ProxyError."""
+        """Read back whether it is broken; raises ProxyError or OSError."""
 
     @abstractmethod
     def heal(self) -> None:
-        """Mend it; twice is fine. Raises ProxyError or FaultError."""
+        """Mend it; twice is fine. Raises ProxyError, FaultError or OSError."""
 
     @abstractmethod
     def bites(self, seen: Measurement, healthy: Measurement | None) -> bool:
@@ -126,6 +145,11 @@ class Kind(ABC):
     def gone(self, seen: Measurement, healthy: Measurement | None) -> bool:
         """Tell whether a probe's measurement proves that the fault is gone."""
         return seen.ok and not self.bites(seen, healthy)
+
+    @property
+    def repeats(self) -> int:
+        """How many probes in a row must find it gone."""
+        return 1
 
     def measure(self, seconds: float, stop: Event | None = None) -> Measurement:
         """Probe once."""
@@ -143,7 +167,7 @@ class LinkKind(Kind):
     @property
     def link(self) -> str:
         """The link's name, which is its proxy's."""
-        return self.fault.link or ""
+        return self.fault.target
 
     @property
     def toxic(self) -> str | None:
@@ -151,9 +175,9 @@ class LinkKind(Kind):
         return None
 
     @property
-    def lease(self) -> Lease:
+    def lease(self) -> ProxyLease:
         """The change of the proxy."""
-        return Lease(self.fault.id, self.site.proxies.api, self.link, self.toxic, self.link)
+        return ProxyLease(self.fault.id, self.link, self.site.proxies, self.toxic)
 
     @property
     def address(self) -> str:
@@ -162,55 +186,152 @@ class LinkKind(Kind):
 
     def held(self) -> bool:
         """Read the proxy back."""
-        return self.lease.held(self.site.proxies)
+        return self.lease.held()
 
     def heal(self) -> None:
         """Undo the change of the proxy."""
-        self.lease.release(self.site.proxies)
+        self.lease.release()
+
+
+TOXICITY = Attribute("toxicity", "%", 1, 100, "share of the connections, drawn by each", default=100)
 
 
 class ToxicKind(LinkKind):
-    """A fault that is a toxic of the same name and attributes."""
+    """A fault that is a toxic with attributes of the same names.
+
+    Attributes:
+        type: The toxic's type; the kind's name where it isn't given.
+        always: The stream that it acts on, whatever the fault says; None: as the fault says.
+    """
+
+    type: ClassVar[str] = ""
+    always: ClassVar[str | None] = None
 
     @property
     def toxic(self) -> str:
         """``fault-`` and the fault's id."""
         return "fault-" + re.sub(r"[^A-Za-z0-9_.-]", "-", self.fault.id)
 
+    @property
+    def toxicity(self) -> float:
+        """Share of the connections that it acts on."""
+        return self.values.get("toxicity", 100) / 100
+
+    def settings(self) -> dict[str, int]:
+        """Return the toxic's own attributes."""
+        return {name: value for name, value in self.values.items() if name != "toxicity"}
+
     def apply(self) -> None:
         """Add the toxic."""
-        self.site.proxies.add_toxic(self.link, self.toxic, self.name, self.fault.stream, self.values)
+        kind = self.type or self.name
+        self.site.proxies.add_toxic(
+            self.link, self.toxic, kind, self.always or self.fault.stream, self.settings(), self.toxicity
+        )
+
+    @property
+    def repeats(self) -> int:
+        """As many probes as it takes to meet a fault of this share of the connections, but for a small chance."""
+        return 1 if self.toxicity == 1 else math.ceil(math.log(CHANCE) / math.log(1 - self.toxicity))
 
 
-class TimedKind(ToxicKind):
-    """A toxic that makes whole replies come later.
+class Timed(Kind):
+    """A kind that makes whole replies come later.
 
     Attributes:
         share: A probe must take at least this share of what is expected.
         expected: Seconds that the fault adds to a probe.
     """
 
-    share: ClassVar[float]
+    share: ClassVar[float] = 0.8
     expected: float
 
     def bites(self, seen: Measurement, healthy: Measurement | None) -> bool:
         """Tell a whole reply, as late as the fault makes it, where a whole reply came before."""
-        return healthy is not None and healthy.ok and seen.ok and seen.seconds >= self._bound(healthy)
+        return healthy is not None and healthy.ok and seen.ok and seen.seconds >= self.bound(healthy)
 
     def gone(self, seen: Measurement, healthy: Measurement | None) -> bool:
         """Tell a whole reply that is sooner than the fault would let it come."""
-        return seen.ok and seen.seconds < self._bound(healthy)
+        return seen.ok and seen.seconds < self.bound(healthy)
 
-    def _bound(self, healthy: Measurement | None) -> float:
+    def bound(self, healthy: Measurement | None) -> float:
         """Seconds that tell the fault from its absence: ``share`` of the expected, half of it above the healthy."""
         before = healthy.seconds if healthy and healthy.ok else 0.0
         return max(self.share * self.expected, before + self.expected / 2)
 
+
+class TimedToxic(Timed, ToxicKind):
+    """A toxic that makes whole replies come later."""
+
     def measure(self, seconds: float, stop: Event | None = None) -> Measurement:
         """Take the fastest of three probes where the effect is small: a hiccup isn't a fault."""
-        times = 3 if self.expected < 0.5 else 1
-        return min((super(TimedKind, self).measure(seconds, stop) for _ in range(times)), key=_by_speed)
+        times = 3 if self.expected < 0.5 and self.toxicity == 1 else 1
+        return min((super(TimedToxic, self).measure(seconds, stop) for _ in range(times)), key=_by_speed)
 
 
 def _by_speed(seen: Measurement) -> tuple[bool, float]:
     return (not seen.ok, seen.seconds)
+
+
+class Alternating(Kind):
+    """A fault that comes and goes: it is on for ``on`` seconds, off for ``off``, until it is healed.
+
+    Switched from our side under one lease, which undoes it in either state. Whoever releases it while it is on ends it.
+
+    Attributes:
+        on: Seconds.
+        off: Seconds.
+    """
+
+    on: float
+    off: float
+    _begun = _cycling = _broken = False
+
+    @abstractmethod
+    def switch_on(self) -> None:
+        """Break it."""
+
+    @property
+    def change(self) -> Lease:
+        """What it does while it is on, and how to undo that."""
+        assert self.lease is not None
+        return self.lease
+
+    @property
+    def beat(self) -> float:
+        """Seconds until it is off for the first time."""
+        return self.on
+
+    def apply(self) -> None:
+        """Break it for the first time."""
+        self._begun = True
+        self.switch_on()
+        self._cycling = self._broken = True
+
+    def tick(self) -> float | None:
+        """Switch; stop where somebody else has mended it."""
+        if self._broken and not self.change.held():
+            self._cycling = False
+            return None
+        if self._broken:
+            self.change.release()
+        else:
+            self.switch_on()
+        self._broken = not self._broken
+        return self.on if self._broken else self.off
+
+    def held(self) -> bool:
+        """Tell whether it still comes and goes, or is on."""
+        return (self._cycling and (not self._broken or self.change.held())) or self.change.held()
+
+    def heal(self) -> None:
+        """Leave it off."""
+        self._cycling = False
+        self.change.release()
+
+
+def pause(seconds: float, stop: Event | None) -> None:
+    """Wait, unless healing is asked for."""
+    if stop is None:
+        time.sleep(seconds)
+    else:
+        stop.wait(seconds)

@@ -9,6 +9,7 @@ class Down(LinkKind):
 
     name = "down"
     summary = "the link is cut: connections are closed, new ones refused"
+    proof = "a new connection is refused"
 
     def apply(self) -> None:
         """Disable the proxy."""

@@ -1,10 +1,10 @@
 """A process that dies."""
 
-from faults.kinds.base import FaultError, Kind, Processes
+from faults.kinds.process import ProcessKind, whole
 from faults.probe import Measurement
 
 
-class Kill(Kind):
+class Kill(ProcessKind):
     """Ends the system's process with SIGKILL; healing starts it again on the same port and state.
 
     It has no lease: when the conductor dies, the watchdog ends every process of the run anyway.
@@ -12,21 +12,7 @@ class Kill(Kind):
 
     name = "kill"
     summary = "the system's process is killed (SIGKILL), and started again at the end"
-    breaks = "system"
-
-    @property
-    def processes(self) -> Processes:
-        """The processes of the systems; raises FaultError where they aren't ours."""
-        if self.site.processes is None:
-            raise FaultError(f"kill {self.fault.target}: its process isn't ours to kill")
-        return self.site.processes
-
-    @property
-    def address(self) -> str:
-        """The system's own address, past every proxy."""
-        if self.site.address is None:
-            raise FaultError(f"kill {self.fault.target}: its direct address isn't known, nothing could be proved")
-        return self.site.address
+    proof = "a new connection to the system itself is refused"
 
     def apply(self) -> None:
         """Kill the process."""
@@ -38,9 +24,9 @@ class Kill(Kind):
 
     def heal(self) -> None:
         """Start the process where it doesn't run."""
-        if self.held():
+        if not self.processes.is_running(self.fault.target):
             self.processes.restart(self.fault.target)
 
     def bites(self, seen: Measurement, healthy: Measurement | None) -> bool:
         """Tell a refusal, where a whole reply came before."""
-        return healthy is not None and healthy.ok and seen.outcome in ("refused", "reset", "closed")
+        return whole(healthy) and seen.outcome in ("refused", "reset", "closed")

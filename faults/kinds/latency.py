@@ -1,19 +1,20 @@
 """Replies (or requests) arrive later."""
 
-from faults.kinds.base import Attribute, Site, TimedKind
+from faults.kinds.base import TOXICITY, Attribute, Site, TimedToxic
 from model.plan import Fault
 
 
-class Latency(TimedKind):
+class Latency(TimedToxic):
     """Delays what flows on a stream by ``latency`` ± ``jitter``, order kept."""
 
     name = "latency"
     summary = "replies come later, by latency ± jitter"
+    proof = "a whole reply takes at least 80 % of latency − jitter"
     attributes = (
         Attribute("latency", "ms", 10, 60_000, "delay"),
         Attribute("jitter", "ms", 0, 30_000, "most that the delay may vary by", default=0),
+        TOXICITY,
     )
-    share = 0.8
 
     def __init__(self, fault: Fault, site: Site) -> None:
         super().__init__(fault, site)

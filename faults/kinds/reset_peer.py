@@ -1,6 +1,6 @@
 """Connections break off."""
 
-from faults.kinds.base import Attribute, Site, ToxicKind
+from faults.kinds.base import TOXICITY, Attribute, Site, ToxicKind
 from faults.probe import Measurement
 from model.plan import Fault
 
@@ -10,7 +10,8 @@ class ResetPeer(ToxicKind):
 
     name = "reset_peer"
     summary = "connections are reset, timeout after their first data"
-    attributes = (Attribute("timeout", "ms", 0, 60_000, "from the first data to the reset", default=0),)
+    proof = "a connection is reset before its reply is whole"
+    attributes = (Attribute("timeout", "ms", 0, 60_000, "from the first data to the reset", default=0), TOXICITY)
 
     def __init__(self, fault: Fault, site: Site) -> None:
         super().__init__(fault, site)

@@ -2,7 +2,7 @@
 
 from threading import Event
 
-from faults.kinds.base import Attribute, ToxicKind
+from faults.kinds.base import TOXICITY, Attribute, ToxicKind
 from faults.probe import Measurement
 from model.plan import Fault
 
@@ -14,7 +14,11 @@ class Timeout(ToxicKind):
 
     name = "timeout"
     summary = "nothing comes back; the connection is closed after timeout (0: never)"
-    attributes = (Attribute("timeout", "ms", 0, 60_000, "until the connection is closed; 0: never", default=0),)
+    proof = "not a byte for 1 s, or an end without a byte"
+    attributes = (
+        Attribute("timeout", "ms", 0, 60_000, "until the connection is closed; 0: never", default=0),
+        TOXICITY,
+    )
 
     def measure(self, seconds: float, stop: Event | None = None) -> Measurement:
         """Probe for as long as silence takes to be a proof, or until the connection is closed."""

@@ -9,6 +9,8 @@ from scenarios.writes import Write
 
 _CLIENT = {"client_id": "national", "redirect_uri": "https://portal.invalid/callback"}
 CLIENT_SECRET = "bi-mat-national"  # noqa: S105  a mock identity provider's, published on purpose
+_AUTHORIZE = urlencode({**_CLIENT, "response_type": "code", "scope": "openid"})
+_TOKEN = urlencode({**_CLIENT, "grant_type": "authorization_code", "client_secret": CLIENT_SECRET})
 
 
 def submit_online(session: Session) -> str:
@@ -34,19 +36,11 @@ def submit_online(session: Session) -> str:
 def log_in(session: Session) -> None:
     """Authorise at VNeID (OIDC code flow) and open a session at the portal."""
     state = f"s{session.arrival.number}"
-    query = urlencode(
-        {
-            **_CLIENT,
-            "response_type": "code",
-            "scope": "openid",
-            "state": state,
-            "nonce": state,
-            "login_hint": session.arrival.person.id_number,
-        }
-    )
+    person = session.arrival.person.id_number
+    query = f"{_AUTHORIZE}&state={state}&nonce={state}&login_hint={person}"
     landing = session.redirect("vneid.authorize", "vneid", f"/authorize?{query}")
     code = parse_qs(urlsplit(landing).query).get("code", [""])[0]
-    form = urlencode({**_CLIENT, "grant_type": "authorization_code", "code": code, "client_secret": CLIENT_SECRET})
+    form = f"{_TOKEN}&code={quote(code, safe='')}"
     token = session.post("vneid.token", "vneid", "/token", form, lambda c, _: bool(c["access_token"]))
     opened = session.post(
         "national.session",

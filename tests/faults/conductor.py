@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from faults.kinds.base import Site
 from faults.life import Life
 from faults.toxiproxy import Proxies
 from faults.watchdog_client import Watchdog
@@ -39,7 +40,7 @@ def main(api: str, events_path: str, upstream: str, delete: str) -> None:
     watchdog.set_t0(events.t0 or 0.0)
     slow = Fault(id="slow", kind="latency", link="a->b", start=0, duration=60, attributes={"latency": 200})
     cut = Fault(id="cut", kind="down", link="c->d", start=0, duration=60)
-    lives = [Life(fault, proxies=proxies, watchdog=watchdog, events=events) for fault in (slow, cut)]
+    lives = [Life(fault, site=Site(proxies), watchdog=watchdog, events=events) for fault in (slow, cut)]
     proved = [life.apply() for life in lives]
     proxies.add_toxic("e->f", "stray", "noop", "downstream", {})
     print(json.dumps({"proved": proved, "pids": pids, "watchdog": watchdog.pid}), flush=True)

@@ -1,5 +1,6 @@
 """The life of a fault of every kind, on both servers: it bites, it heals, and lies are found out."""
 
+import os
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 
 from faults.catalogue import KINDS, validate
-from faults.kinds.base import FaultError
-from faults.leases import Lease
+from faults.kinds.base import FaultError, Site
+from faults.leases import Lease, ProxyLease
 from faults.life import HealFailed, Life
 from faults.probe import probe
 from faults.toxiproxy import Proxies, ProxyError, ToxicState
@@ -21,13 +22,23 @@ from tests.faults.conftest import Healthz, Upstream, eventually
 
 LINK = "citizen->province:01"
 LINK_FAULTS = [
+    ("noop", {}),
     ("latency", {"latency": 300}),
     ("latency", {"latency": 600, "jitter": 100}),
     ("timeout", {}),
     ("timeout", {"timeout": 200}),
     ("reset_peer", {"timeout": 50}),
     ("bandwidth", {"rate": 400}),
+    ("slicer", {"average_size": 100, "size_variation": 20, "delay": 10_000}),
+    ("limit_data", {"bytes": 300}),
+    ("slow-accept", {"latency": 300}),
+    ("brownout", {"latency": 300, "growth": 1300, "steps": 2}),
+    ("flap", {"period": 400, "duty": 50}),
     ("down", {}),
+]
+TOXICITY = [
+    ("latency", {"latency": 300, "toxicity": 40}),
+    ("reset_peer", {"toxicity": 40}),
 ]
 
 
@@ -39,18 +50,18 @@ class Ledger:
         self.seen: list[str] = []
 
     def register(self, lease: Lease) -> None:
-        self.leases[lease.fault] = lease
+        self.leases[lease.key] = lease
         self.seen.append(lease.fault)
 
-    def done(self, fault: str) -> None:
-        self.leases.pop(fault, None)
+    def done(self, key: str) -> None:
+        self.leases.pop(key, None)
 
 
 class NoWatchdog:
     def register(self, lease: Lease) -> None:
         raise WatchdogError("it has ended")
 
-    def done(self, fault: str) -> None:
+    def done(self, key: str) -> None:
         raise WatchdogError("it has ended")
 
 
@@ -58,14 +69,21 @@ class Harmless(Proxies):
     """Says that it adds toxics, and adds none."""
 
     def add_toxic(self, proxy: str, name: str, kind: str, stream: str, *_: Any, **__: Any) -> ToxicState:
+        """Add what bites where nothing is expected to, and nothing where something is."""
+        if kind == "noop":
+            return super().add_toxic(proxy, name, "latency", stream, {"latency": 300})
         return super().add_toxic(proxy, name, "noop", stream, {})
+
+    def update_toxic(self, proxy: str, name: str, attributes: Any) -> ToxicState:
+        return self.get(proxy).toxics[0]
 
     def set_enabled(self, proxy: str, enabled: bool) -> None:
         """Do nothing."""
 
 
 def fault(kind: str, attributes: dict[str, int] | None = None, **more: Any) -> Fault:
-    more.setdefault("link", LINK)
+    if not more.keys() & {"links", "system"}:
+        more.setdefault("link", LINK)
     more.setdefault("duration", 4.0)
     made = Fault(id=f"{kind}/1", kind=kind, start=0, attributes=attributes or {}, **more)  # type: ignore[arg-type]
     assert validate(made) == []
@@ -87,7 +105,7 @@ def ledger() -> Ledger:
 
 
 @pytest.mark.parametrize("stream", ["downstream", "upstream"])
-@pytest.mark.parametrize(("kind", "attributes"), LINK_FAULTS)
+@pytest.mark.parametrize(("kind", "attributes"), LINK_FAULTS + TOXICITY)
 def test_every_kind_bites_and_heals(
     proxies: Proxies,
     address: str,
@@ -98,10 +116,11 @@ def test_every_kind_bites_and_heals(
     attributes: dict[str, int],
     stream: str,
 ) -> None:
-    life = Life(fault(kind, attributes, stream=stream), proxies=proxies, watchdog=ledger, events=events)
+    life = Life(fault(kind, attributes, stream=stream), site=Site(proxies), watchdog=ledger, events=events)
     assert life.apply()
-    assert list(ledger.leases) == [f"{kind}/1"]
-    assert not proxies.get(LINK).clean
+    assert list(ledger.leases) == [f"{kind}/1 on {LINK}"]
+    if kind != "flap":
+        assert not proxies.get(LINK).clean
     life.heal()
     assert proxies.get(LINK).clean
     assert (life.proved, life.healed, life.gone, ledger.leases) == (True, True, True, {})
@@ -114,7 +133,7 @@ def test_a_latency_is_measured_on_the_link(
     proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger
 ) -> None:
     """The proof says how long a reply took, before the fault and under it."""
-    life = Life(fault("latency", {"latency": 700}), proxies=proxies, watchdog=ledger, events=events)
+    life = Life(fault("latency", {"latency": 700}), site=Site(proxies), watchdog=ledger, events=events)
     life.apply()
     life.heal()
     proved, gone = (
@@ -140,9 +159,10 @@ def test_a_fault_that_does_not_bite_is_unproved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A server that takes the change without acting on it isn't believed, not even when it reads back well."""
-    monkeypatch.setattr(Lease, "held", lambda self, proxies: bool(names(record)) and not life_over[0])
+    monkeypatch.setattr(ProxyLease, "held", lambda self: bool(names(record)) and not life_over[0])
     life_over = [False]
-    life = Life(fault(kind, attributes, duration=1.5), proxies=Harmless(server.api), watchdog=ledger, events=events)
+    duration = {"flap": 1.3, "brownout": 1.6, "slicer": 1.8}.get(kind, 1.1)
+    life = Life(fault(kind, attributes, duration=duration), site=Site(Harmless(server.api)), watchdog=ledger, events=events)
     assert not life.apply()
     assert names(record) == ["fault_applied", "fault_read_back", "fault_unproved"]
     life_over[0] = True
@@ -153,7 +173,7 @@ def test_a_fault_that_does_not_bite_is_unproved(
 def test_a_change_that_does_not_read_back_is_unproved(
     server: Any, proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger
 ) -> None:
-    life = Life(fault("down"), proxies=Harmless(server.api), watchdog=ledger, events=events)
+    life = Life(fault("down"), site=Site(Harmless(server.api)), watchdog=ledger, events=events)
     assert not life.apply()
     assert names(record) == ["fault_applied", "fault_unproved"]
     assert "reads back" in record.events()[1]["reason"]
@@ -165,9 +185,9 @@ def test_a_link_that_was_broken_before_proves_nothing(
     proxies: Proxies, events: EventLog, record: Record, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where no whole reply came before the fault, its absence under the fault isn't the fault's doing."""
-    monkeypatch.setattr("faults.life.GONE_PATIENCE", 0.3)
+    monkeypatch.setattr("faults.part.GONE_PATIENCE", 0.3)
     proxies.create(LINK, "127.0.0.1:1")
-    life = Life(fault("timeout", duration=1.5), proxies=proxies, watchdog=ledger, events=events)
+    life = Life(fault("timeout", duration=1.1), site=Site(proxies), watchdog=ledger, events=events)
     assert not life.apply()
     life.heal()
     assert proxies.get(LINK).clean
@@ -177,7 +197,7 @@ def test_a_link_that_was_broken_before_proves_nothing(
 def test_healing_is_idempotent(
     proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger
 ) -> None:
-    life = Life(fault("down"), proxies=proxies, watchdog=ledger, events=events)
+    life = Life(fault("down"), site=Site(proxies), watchdog=ledger, events=events)
     life.apply()
     threads = [Thread(target=life.heal) for _ in range(3)]
     for thread in threads:
@@ -191,7 +211,7 @@ def test_healing_is_idempotent(
 def test_a_fault_that_is_healed_before_it_is_due_is_never_applied(
     proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger
 ) -> None:
-    life = Life(fault("down"), proxies=proxies, watchdog=ledger, events=events)
+    life = Life(fault("down"), site=Site(proxies), watchdog=ledger, events=events)
     life.heal()
     assert not life.apply()
     assert proxies.get(LINK).clean
@@ -203,7 +223,7 @@ def test_healing_while_it_is_proved_ends_the_proof(
     proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger
 ) -> None:
     """Ctrl-C doesn't wait for a proof of 30 s."""
-    life = Life(fault("latency", {"latency": 30_000}, duration=60.0), proxies=proxies, watchdog=ledger, events=events)
+    life = Life(fault("latency", {"latency": 30_000}, duration=60.0), site=Site(proxies), watchdog=ledger, events=events)
     thread = Thread(target=life.apply)
     thread.start()
     eventually(lambda: "fault_read_back" in names(record))
@@ -222,9 +242,9 @@ def test_a_fault_that_somebody_else_healed_was_released_early(
     proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger, kind: str
 ) -> None:
     attributes = {"latency": 100} if kind == "latency" else {}
-    life = Life(fault(kind, attributes), proxies=proxies, watchdog=ledger, events=events)
+    life = Life(fault(kind, attributes), site=Site(proxies), watchdog=ledger, events=events)
     life.apply()
-    ledger.leases[f"{kind}/1"].release(proxies)
+    ledger.leases[f"{kind}/1 on {LINK}"].release()
     life.heal()
     assert names(record)[3:] == ["fault_released_early", "fault_healed", "fault_gone"]
 
@@ -232,7 +252,7 @@ def test_a_fault_that_somebody_else_healed_was_released_early(
 def test_without_a_watchdog_nothing_is_applied(
     proxies: Proxies, address: str, events: EventLog, record: Record
 ) -> None:
-    life = Life(fault("down"), proxies=proxies, watchdog=NoWatchdog(), events=events)
+    life = Life(fault("down"), site=Site(proxies), watchdog=NoWatchdog(), events=events)
     assert not life.apply()
     assert proxies.get(LINK).clean
     life.heal()
@@ -247,14 +267,14 @@ def test_healing_that_fails_names_the_command_that_does_it(
     ledger: Ledger,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("faults.life.HEAL_PATIENCE", 0.3)
-    life = Life(fault("latency", {"latency": 100}), proxies=proxies, watchdog=ledger, events=events)
+    monkeypatch.setattr("faults.part.HEAL_PATIENCE", 0.3)
+    life = Life(fault("latency", {"latency": 100}), site=Site(proxies), watchdog=ledger, events=events)
     life.apply()
     with monkeypatch.context() as broken:
         broken.setattr(proxies, "remove_toxic", _refuse)
         with pytest.raises(HealFailed, match=r"curl -X DELETE 'http://.*/citizen-%3Eprovince%3A01/toxics/fault-"):
             life.heal()
-    assert list(ledger.leases) == ["latency/1"]
+    assert list(ledger.leases) == [f"latency/1 on {LINK}"]
     assert names(record)[-1] == "fault_heal_failed"
     life.heal()
     assert proxies.get(LINK).clean
@@ -287,6 +307,9 @@ class OneProcess:
     def is_running(self, system: str) -> bool:
         return self.server is not None
 
+    def pid(self, system: str) -> int:
+        return os.getpid()
+
 
 @pytest.fixture
 def process() -> Iterator[OneProcess]:
@@ -295,6 +318,7 @@ def process() -> Iterator[OneProcess]:
     process.kill("")
 
 
+NO_PROXIES = Proxies("http://127.0.0.1:1")
 KILL = fault("kill", link=None, system="province:01")
 
 
@@ -303,11 +327,9 @@ def test_a_killed_system_is_refused_and_comes_back(
 ) -> None:
     life = Life(
         KILL,
-        proxies=Proxies("http://127.0.0.1:1"),
+        site=Site(NO_PROXIES, process, {"province:01": f"127.0.0.1:{process.port}"}),
         watchdog=ledger,
         events=events,
-        processes=process,
-        address=f"127.0.0.1:{process.port}",
     )
     assert life.apply()
     assert not process.is_running("province:01")
@@ -323,10 +345,9 @@ def test_a_system_that_is_not_ours_is_not_killed(
 ) -> None:
     life = Life(
         KILL,
-        proxies=Proxies("http://127.0.0.1:1"),
+        site=Site(NO_PROXIES, None, {"province:01": f"127.0.0.1:{process.port}"}),
         watchdog=ledger,
         events=events,
-        address=f"127.0.0.1:{process.port}",
     )
     assert not life.apply()
     assert "isn't ours" in record.events()[0]["reason"]
@@ -352,6 +373,21 @@ def test_the_table_names_every_kind_as_its_class_does() -> None:
         ({"kind": "down", "link": None}, "breaks a link: give link"),
         ({"kind": "down", "system": "national"}, "breaks a link, not a system"),
         ({"kind": "kill"}, "breaks a system: give system"),
+        ({"kind": "partition"}, "this is one"),
+        ({"kind": "flap", "attributes": {"period": 3000}}, "less than twice"),
+        ({"kind": "brownout", "attributes": {"latency": 500, "growth": 5000}}, "longer than the duration"),
+        ({"kind": "brownout", "attributes": {"latency": 500, "growth": 3000}}, "shorter than twice latency"),
+        ({"kind": "brownout", "attributes": {"latency": 100, "growth": 4000, "steps": 10}}, "can't be proved"),
+        ({"kind": "slow_close", "attributes": {"delay": 100}, "stream": "upstream"}, "shows at the system only"),
+        ({"kind": "slow_close", "attributes": {"delay": 4000}}, "doesn't fit"),
+        ({"kind": "slicer", "attributes": {"average_size": 10, "size_variation": 6}}, "more than half"),
+        ({"kind": "slicer", "attributes": {"average_size": 100_000, "delay": 100}}, "too short for pieces"),
+        ({"kind": "slicer", "attributes": {"average_size": 1, "delay": 100_000}}, "duration = 4 s is too short"),
+        ({"kind": "limit_data", "attributes": {"bytes": 0}}, "out of range"),
+        ({"kind": "latency", "attributes": {"latency": 100, "toxicity": 0}}, "out of range"),
+        ({"kind": "restart", "link": None, "system": "vneid", "attributes": {"pause": 5000}}, "doesn't fit"),
+        ({"kind": "pause", "link": None, "system": "vneid", "duration": 0.5}, "too short"),
+        ({"kind": "cpu-limit", "link": None, "system": "vneid", "attributes": {"share": 80, "period": 200}}, "50 ms at least"),
     ],
 )
 def test_attributes_that_make_no_sense_are_named(wrong: dict[str, Any], says: str) -> None:

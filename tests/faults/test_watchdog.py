@@ -13,7 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from faults.leases import Lease
+from faults import watchdog_client
+from faults.leases import ProxyLease
 from faults.probe import probe
 from faults.server import Server
 from faults.toxiproxy import Proxies
@@ -139,20 +140,76 @@ def test_it_starts_quickly(record: Record) -> None:
     assert took < 1
 
 
-def test_a_watchdog_that_is_gone_takes_no_lease(watchdog: Watchdog) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
+def test_a_watchdog_that_fails_is_replaced_by_one_that_knows_as_much(
+    proxies: Proxies, upstream: str, record: Record, monkeypatch: pytest.MonkeyPatch, how: int
+) -> None:
+    """The conductor notices, the record says so, and a stalled conductor's fault is healed by the new one."""
+    monkeypatch.setattr(watchdog_client, "ANSWER", 1.0)
+    proxies.create("a->b", upstream)
+    watchdog = Watchdog.start(record.path("events.jsonl"), lease=0.8)
+    watchdog.set_t0(time.monotonic())
+    watchdog.register(ProxyLease("cut", "a->b", proxies, None))
+    watchdog.register(ProxyLease("over", "a->b", proxies, "fault-over"))
+    watchdog.done("over on a->b")
+    proxies.set_enabled("a->b", False)
+    first = watchdog.pid
+    os.kill(first, how)
+    eventually(lambda: "watchdog_started" in names(record))
+    assert watchdog.pid != first
+    assert gone(first)
+    monkeypatch.setattr(watchdog, "_tell", lambda *_, **__: time.sleep(0.1))
+    eventually(lambda: clean(proxies))
+    lost = next(event for event in record.events() if event["event"] == "watchdog_lost")
+    expired = next(event for event in record.events() if event["event"] == "lease_expired")
+    assert (lost["pid"], expired["faults"]) == (first, ["cut"])
+    assert lost["t"] is not None
+    monkeypatch.undo()
+    watchdog.close()
+
+
+def test_a_watchdog_that_cannot_be_replaced_takes_no_lease(
+    watchdog: Watchdog, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     os.kill(watchdog.pid, signal.SIGKILL)
     eventually(lambda: not watchdog.alive())
-    with pytest.raises(WatchdogError, match="didn't take 'lease'"):
-        watchdog.register(Lease("f", "http://127.0.0.1:1", "a->b", None, "a->b"))
+    with pytest.raises(WatchdogError, match="didn't come up"):
+        watchdog.register(ProxyLease("f", "a->b", Proxies("http://127.0.0.1:1"), None))
+
+
+def test_a_hung_server_that_is_not_ours_is_healed_when_it_answers_again(
+    server: Server, proxies: Proxies, upstream: str, record: Record
+) -> None:
+    """Healing goes on after the conductor's death for as long as it takes, up to 30 s."""
+    proxies.create("a->b", upstream)
+    proxies.set_enabled("a->b", False)
+    assert server.process
+    code = (
+        "import os, sys; from pathlib import Path; from faults.leases import ProxyLease;"
+        "from faults.toxiproxy import Proxies; from faults.watchdog_client import Watchdog;"
+        "w = Watchdog.start(Path(sys.argv[1])); w.watch_api(sys.argv[2], ['c->d']);"
+        "w.register(ProxyLease('f', 'a->b', Proxies(sys.argv[2]), None));"
+        "os.kill(int(sys.argv[3]), 19); os._exit(1)"
+    )
+    command = [sys.executable, "-c", code, str(record.path("events.jsonl")), server.api, str(server.process.pid)]
+    subprocess.run(command, check=False)
+    try:
+        eventually(lambda: "conductor_lost" in names(record))
+        time.sleep(4)
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    eventually(lambda: proxies.get("a->b").enabled)
+    eventually(lambda: "fault_healed" in names(record))
 
 
 def test_healing_that_fails_is_written_down(record: Record) -> None:
     """A server that is gone when the conductor dies isn't passed over in silence."""
     code = (
-        "import os, sys; from pathlib import Path; from faults.leases import Lease;"
-        "from faults.watchdog_client import Watchdog;"
+        "import os, sys; from pathlib import Path; from faults.leases import ProxyLease;"
+        "from faults.toxiproxy import Proxies; from faults.watchdog_client import Watchdog;"
         "w = Watchdog.start(Path(sys.argv[1]));"
-        "w.register(Lease('f', 'http://127.0.0.1:1', 'a->b', None, 'a->b')); os._exit(1)"
+        "w.register(ProxyLease('f', 'a->b', Proxies('http://127.0.0.1:1'), None)); os._exit(1)"
     )
     subprocess.run([sys.executable, "-c", code, str(record.path("events.jsonl"))], check=False)
     eventually(lambda: "fault_heal_failed" in names(record))

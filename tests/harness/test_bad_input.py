@@ -81,6 +81,17 @@ def test_a_bad_command_line_is_refused(arguments: list[object], tmp_path: Path) 
     refused([*arguments, "--out", out] if arguments[0] == "run" else arguments, out)
 
 
+@pytest.mark.parametrize("content", [b"", b"time,journey\nten,track\n", b"time,journey\n1,trak\n", b"\xff"])
+def test_a_malformed_recording_is_refused(content: bytes, tmp_path: Path) -> None:
+    """The line names the recording and the line in it."""
+    (tmp_path / "a.csv").write_bytes(content)
+    out = tmp_path / "record"
+    campaign = tmp_path / "replay.toml"
+    tape = '[[phases]]\nname = "tape"\nduration = 5\ncurve = { kind = "replay", file = "a.csv" }\n\n[[faults]]'
+    campaign.write_text(GOOD.replace("[[faults]]", tape, 1), encoding="utf-8")
+    assert f"{tmp_path / 'a.csv'}:" in refused(["run", campaign, "--out", out], out)
+
+
 def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     """A record never overwrites anything."""
     (tmp_path / "mine.txt").write_text("precious")

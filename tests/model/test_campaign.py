@@ -350,6 +350,115 @@ def test_a_campaign_at_which_nobody_arrives_is_refused(tmp_path: Path) -> None:
     )
 
 
+CURVE = "c.toml:22: phases.surge.curve"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("rate = 5\nto = 50.5\n", "", "c.toml:18: phases.surge.rate: is missing; add it"),
+        (
+            "to = 50.5",
+            "to = 9\ncurve = { kind = 'spike', peak = 9, width = 2 }",
+            "c.toml:22: phases.surge.to: spike is no ramp; leave out either to or curve",
+        ),
+        (
+            "to = 50.5",
+            "curve = { kind = 'step', levels = [1, 2] }",
+            "c.toml:21: phases.surge.rate: step has rates of its own; leave it out",
+        ),
+        (
+            "to = 50.5",
+            "curve = { knd = 'step' }",
+            f"{CURVE}.kind: is missing; known: day, replay, sine, spike, step",
+        ),
+        ("to = 50.5", "curve = { kind = 'spik' }", f'{CURVE}.kind: unknown value "spik"; did you mean "spike"?'),
+        (
+            "to = 50.5",
+            "curve = { kind = ['x'] }",
+            f'{CURVE}.kind: unknown value ["x"]; known: day, replay, sine, spike, step',
+        ),
+        (
+            "to = 50.5",
+            "curve = 'spike'",
+            f'{CURVE}: must be a table, not the string "spike"; write {{ kind = "…", … }}',
+        ),
+        (
+            "to = 50.5",
+            "curve = { kind = 'spike', peek = 3, width = 2 }",
+            f'{CURVE}.peek: unknown key; did you mean "peak"?',
+        ),
+        ("to = 50.5", "curve = { kind = 'spike', peak = 3 }", f"{CURVE}.width: is missing; add it"),
+        (
+            "to = 50.5",
+            "curve = { kind = 'spike', peak = 3, width = 4, at = 9 }",
+            f"{CURVE}.width: lasts from 7 s to 11 s, the phase from 0 s to 10 s; "
+            "narrow it, move it with at, or lengthen the phase",
+        ),
+        (
+            "to = 50.5",
+            "curve = { kind = 'sine', amplitude = 6, period = 4 }",
+            f"{CURVE}.amplitude: 6 leads below 0; give at most the phase's rate, 5",
+        ),
+        (
+            "to = 50.5",
+            "curve = { kind = 'sine', amplitude = 1, period = 0 }",
+            f"{CURVE}.period: 0 isn't allowed; give a number above 0",
+        ),
+        (
+            "rate = 5\nto = 50.5",
+            "curve = { kind = 'step', levels = [] }",
+            "c.toml:21: phases.surge.curve.levels: is empty; give at least 1",
+        ),
+        (
+            "rate = 5\nto = 50.5",
+            "curve = { kind = 'step', levels = [1, 2], widths = [1] }",
+            "c.toml:21: phases.surge.curve.widths: 1 widths for 2 levels; give one for each, or none",
+        ),
+        (
+            "to = 50.5",
+            "curve = { kind = 'day', weights = [1, 2] }",
+            f"{CURVE}.weights: 2 weights for 24 hours; give one for each, from midnight on",
+        ),
+        (
+            "to = 50.5",
+            f"curve = {{ kind = 'day', weights = {[0] * 24} }}",
+            f"{CURVE}.weights: the weights add up to 0.0; give one hour a weight",
+        ),
+        (
+            "to = 50.5",
+            f"curve = {{ kind = 'day', weights = {[1] * 24}, factor = 1e9 }}",
+            f"{CURVE}.factor: the phase passes 1e+10 s; stay within 2,678,400 s",
+        ),
+        (
+            "to = 50.5",
+            f"curve = {{ kind = 'day', weights = {[1] * 24}, start = 24 }}",
+            f"{CURVE}.start: 24 isn't allowed; give a number of at least 0 and below 24",
+        ),
+        (
+            "scale = 2",
+            "patience = { retries = -1 }",
+            "c.toml:8: load.patience.retries: -1 isn't allowed; give a whole number of at least 0 and up to 1000",
+        ),
+        (
+            "scale = 2",
+            "patience = { pause = 1 }",
+            'c.toml:8: load.patience.pause: unknown key; did you mean "first_pause"?',
+        ),
+    ],
+)
+def test_a_curve_that_cannot_be_is_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    head, surge = GOOD.split('name = "surge"')
+    text = head + 'name = "surge"' + surge.replace(old, new, 1) if old in surge else GOOD.replace(old, new, 1)
+    assert text != GOOD
+    assert error_of(written(tmp_path, text)) == message
+
+
+def test_a_rate_of_0_throughout_is_nobody_whatever_the_curve(tmp_path: Path) -> None:
+    change = "phases.surge={name='surge', duration=30, curve={kind='step', levels=[0, 0]}}"
+    assert "nobody arrives" in error_of(written(tmp_path), change, "phases.base.rate=0")
+
+
 def test_an_empty_file_lacks_its_first_key(tmp_path: Path) -> None:
     assert error_of(written(tmp_path, "")) == "c.toml:1: name: is missing; add it"
 

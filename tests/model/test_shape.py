@@ -5,14 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.plan import Fault, Load, Objective, Phase, Plan, Stack, as_builtins
+from model.plan import Fault, Load, Objective, Phase, Plan, Spike, Stack, Step, as_builtins
 from model.shape import did_you_mean, problems, shown
 from model.toml_lines import KeyPath
 
 GOOD = as_builtins(
     Plan(
         name="x",
-        phases=(Phase(name="p", duration=1, rate=1),),
+        phases=(
+            Phase(name="p", duration=1, rate=1),
+            Phase(name="s", duration=9, rate=1, curve=Spike(peak=5, width=2)),
+            Phase(name="w", duration=1, curve=Step(levels=(1, 2), widths=(1, 1))),
+        ),
         load=Load(journeys={"track": 1}),
         faults=(Fault(id="f", kind="down", link="a->b", start=0, duration=1, attributes={"latency": 1}),),
         objectives=(Objective(name="o", indicator="sync_lag", target=1, provenance="[A]", quantile=0.9),),
@@ -67,7 +71,7 @@ def test_shape_and_msgspec_agree_on_a_missing_key(path: KeyPath) -> None:
     assert [problem.path for problem in problems(data, Plan)] == ([] if converts(data) else [path])
 
 
-@given(st.sampled_from([(), ("load",), ("phases", 0), ("faults", 0), ("limits",), ("stack",)]))
+@given(st.sampled_from([(), ("load",), ("phases", 0), ("phases", 1, "curve"), ("faults", 0), ("limits",), ("stack",)]))
 def test_shape_and_msgspec_agree_on_an_unknown_key(table: KeyPath) -> None:
     data = listed(GOOD)
     parent(data, (*table, "x"))["lod"] = 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model.histogram import bucket_of
-from model.plan import Fault, Limits, Load, Objective, Phase, Plan, Stack
+from model.plan import Limits, Load, Phase, Plan, Stack
 from model.record import Record
 from reports import tables
 
@@ -29,15 +29,6 @@ def plan(**changes: object) -> Plan:
     return Plan(**(fields | changes))  # type: ignore[arg-type]
 
 
-def objective(indicator: str, target: float, **changes: object) -> Objective:
-    fields = {"name": indicator, "indicator": indicator, "target": target, "provenance": "test"}
-    return Objective(**(fields | changes))  # type: ignore[arg-type]
-
-
-def fault(link: str = "citizen->province:14", start: float = 20, duration: float = 10, **changes: object) -> Fault:
-    return Fault(**({"id": "f1", "kind": "down", "link": link, "start": start, "duration": duration} | changes))  # type: ignore[arg-type]
-
-
 class Scene:
     """A record in the making. Every ``with_…`` adds what a healthy run has; tests leave out or spoil the rest."""
 
@@ -45,7 +36,9 @@ class Scene:
         self.record = Record(directory)
         self.plan = campaign
         self.events: list[dict[str, object]] = []
-        self.rows: dict[str, list[list[object]]] = {"samples": [], "arrivals": [], "ledger": [], "reads": []}
+        self.rows: dict[str, list[list[object]]] = {
+            name: [] for name in ("samples", "arrivals", "health", "ledger", "reads")
+        }
         self._op = 0
 
     def event(self, name: str, t: float | None = 0.0, **fields: object) -> None:
@@ -127,12 +120,23 @@ class Scene:
                         complete=system not in incomplete,
                     )
 
-    def sample(self, second: int, province: str = "01", outcome: str = "ok", seconds: float = 0.1, **more: object) -> None:
+    def sample(
+        self, second: int, province: str = "01", outcome: str = "ok", seconds: float = 0.1, **more: object
+    ) -> None:
         """Count requests: ``count``, ``operation`` and ``phase`` have defaults."""
         fields = {"operation": "national.submit", "phase": self.plan.phase_at(second), "count": 1} | more
         for kind in ("response", "service"):
             self.rows["samples"].append(
-                [second, fields["phase"], fields["operation"], province, outcome, kind, bucket_of(seconds), fields["count"]]
+                [
+                    second,
+                    fields["phase"],
+                    fields["operation"],
+                    province,
+                    outcome,
+                    kind,
+                    bucket_of(seconds),
+                    fields["count"],
+                ]
             )
 
     def arrival(
@@ -141,9 +145,11 @@ class Scene:
         started = "" if outcome == "dropped" else t + late
         finished = "" if outcome in ("dropped", "unfinished") else t + late + lasts
         number = len(self.rows["arrivals"])
-        self.rows["arrivals"].append(
-            [number, 0, "submit", province, COMMUNES[province], t, started, finished, outcome]
-        )
+        self.rows["arrivals"].append([number, 0, "submit", province, COMMUNES[province], t, started, finished, outcome])
+
+    def health(self, worker: int, delay: float = 0.01, cpu: float = 0.2) -> None:
+        """Let a worker fare alike in every second of the schedule."""
+        self.rows["health"] += [[second, worker, delay, 0.001, 4, 2, cpu] for second in range(int(self.plan.duration))]
 
     def with_load(self, provinces: tuple[str, ...] = tuple(COMMUNES), per_second: int = 1) -> None:
         """Let arrivals and one request each come in every second of the schedule, all well."""
@@ -223,3 +229,9 @@ def scene(tmp_path: Path) -> Scene:
 def run(tmp_path: Path) -> Callable[..., Scene]:
     """Return a maker of healthy runs; keywords change the plan."""
     return lambda name="run", **changes: healthy_run(tmp_path / str(name), **changes)
+
+
+@pytest.fixture(scope="session")
+def new_scene() -> Callable[[Path], Scene]:
+    """Return a maker of empty records, for tests that make many."""
+    return lambda directory: Scene(directory, plan())

@@ -114,7 +114,9 @@ def test_a_column_of_another_type_is_foreign(tmp_path: Path) -> None:
 
 
 def test_pages_that_are_spoilt_are_noticed_when_they_are_read(tmp_path: Path) -> None:
-    record = spooled(tmp_path, a="".join(LINE.replace("1,", f"{number * 7919 % 100003},", 1) for number in range(20000)))
+    record = spooled(
+        tmp_path, a="".join(LINE.replace("1,", f"{number * 7919 % 100003},", 1) for number in range(20000))
+    )
     tables.seal(record)
     data = bytearray(record.table("samples").read_bytes())
     data[4:2000] = bytes(1996)

@@ -2,44 +2,14 @@
 
 import socket
 import struct
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 
 import gevent
 import pytest
 
+from scenarios import connection as connections
 from scenarios.http import Pool, Reply
-
-OK = b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\nContent-Type: application/json\r\n\r\n{"a": 1}'
-
-
-@contextmanager
-def server(handle: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Serve every connection with ``handle`` in a thread of its own; yields host:port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(0.1)
-    over = threading.Event()
-
-    def accept() -> None:
-        while not over.is_set():
-            try:
-                connection, _ = listener.accept()
-            except TimeoutError:
-                continue
-            connection.settimeout(5)
-            with connection, suppress(BrokenPipeError):
-                handle(connection)
-
-    thread = threading.Thread(target=accept)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        over.set()
-        thread.join()
-        listener.close()
+from tests.scenarios.servers import OK, answering, server, serving
 
 
 def ask(address: str, body: bytes = b"", timeout: float = 2.0) -> Reply:
@@ -47,16 +17,6 @@ def ask(address: str, body: bytes = b"", timeout: float = 2.0) -> Reply:
     reply = pool.request("POST" if body else "GET", "/x", {}, body)
     pool.close()
     return reply
-
-
-def answering(*pieces: bytes, pause: float = 0.0) -> Callable[[socket.socket], None]:
-    def handle(connection: socket.socket) -> None:
-        connection.recv(65536)
-        for piece in pieces:
-            connection.sendall(piece)
-            time.sleep(pause)
-
-    return handle
 
 
 def test_a_reply_is_ok_and_decoded() -> None:
@@ -157,10 +117,10 @@ def test_a_large_body_is_sent_whole() -> None:
 
 def test_a_connection_is_used_again() -> None:
     """Two requests in a row share one connection."""
-    connections = []
+    seen = []
 
     def handle(connection: socket.socket) -> None:
-        connections.append(connection)
+        seen.append(connection)
         for _ in range(2):
             connection.recv(65536)
             connection.sendall(OK)
@@ -169,7 +129,7 @@ def test_a_connection_is_used_again() -> None:
         pool = Pool(address, 1.0, 1.0)
         outcomes = [pool.request("GET", "/", {}, b"").outcome for _ in range(2)]
         pool.close()
-    assert (outcomes, len(connections)) == (["ok", "ok"], 1)
+    assert (outcomes, len(seen)) == (["ok", "ok"], 1)
 
 
 def test_a_pooled_connection_that_the_server_closed_is_not_used() -> None:
@@ -191,3 +151,213 @@ def test_a_killed_greenlet_leaves_no_connection_in_the_pool() -> None:
         gevent.sleep(0.1)
         greenlet.kill()
         assert not pool._idle
+
+
+def test_an_interim_reply_is_passed_over() -> None:
+    """100 and 103 are not the reply, and leave none of their headers in it."""
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+    with server(answering(interim, OK, pause=0.02)) as address:
+        reply = ask(address)
+    assert (reply.status, reply.json(), "link" in reply.headers) == (200, {"a": 1}, False)
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+def test_a_status_without_body_leaves_the_connection_usable(status: bytes) -> None:
+    """204 and 304 end with their head, even where it names a length."""
+    replies = iter([b"HTTP/1.1 %s\r\n\r\n" % status, OK])
+    with server(serving(lambda _: next(replies))) as address:
+        pool = Pool(address, 1.0, 1.0)
+        first, second = (pool.request("GET", "/", {}, b"") for _ in range(2))
+        pool.close()
+    assert (first.outcome, first.body, second.json()) == ("ok", b"", {"a": 1})
+
+
+def test_head_has_no_body_and_leaves_the_connection_usable() -> None:
+    """The Content-Length of a reply to HEAD announces nothing, and the next reply on the connection is read whole."""
+    head = OK.partition(b"{")[0]
+    seen = []
+
+    def handle(connection: socket.socket) -> None:
+        seen.append(connection)
+        while request := connection.recv(65536):
+            connection.sendall(head if request.startswith(b"HEAD") else OK)
+
+    with server(handle) as address:
+        pool = Pool(address, 1.0, 1.0)
+        replies = [pool.request(method, "/", {}, b"") for method in ("HEAD", "GET", "HEAD")]
+        pool.close()
+    assert [(reply.outcome, len(reply.body)) for reply in replies] == [("ok", 0), ("ok", 8), ("ok", 0)]
+    assert len(seen) == 1
+
+
+def test_a_truncated_chunked_body_is_reset() -> None:
+    """Chunks without the last one are no reply."""
+    with server(answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n1234\r\n")) as address:
+        assert ask(address).outcome == "reset"
+
+
+def test_a_switch_of_protocols_is_invalid() -> None:
+    """101 was not asked for."""
+    with server(answering(b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")) as address:
+        reply = ask(address)
+    assert (reply.outcome, reply.detail) == ("invalid", "the server switched protocols")
+
+
+def test_a_body_of_5_mb_is_received_whole() -> None:
+    """Many pieces make one body."""
+    body = b"x" * 5_000_000
+    with server(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n", body)) as address:
+        assert ask(address, timeout=5).body == body
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n" + b"x" * 3000,
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 3000,
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 3000,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 200,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 500,
+    ],
+    ids=["body", "unmeasured body", "header", "interim replies", "trailers"],
+)
+def test_a_reply_beyond_the_bounds_is_invalid(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever grows without end is given up, and what isn't kept isn't counted against memory."""
+    monkeypatch.setattr(connections, "MAX_BODY", 1000)
+    monkeypatch.setattr(connections, "MAX_HEAD", 1000)
+    with server(answering(reply, pause=0.5)) as address:
+        assert ask(address, timeout=0.3).outcome == "invalid"
+
+
+def test_a_second_reply_that_nobody_asked_for_is_never_given_to_a_later_request() -> None:
+    """A connection that carried more than one reply to a request isn't used again."""
+    stray = OK.replace(b"1}", b"2}")
+    for extra in (stray, stray[:30]):
+        with server(serving(lambda _, extra=extra: OK + extra)) as address:
+            pool = Pool(address, 1.0, 1.0)
+            answers = [pool.request("GET", "/", {}, b"").json() for _ in range(3)]
+            pool.close()
+        assert answers == [{"a": 1}] * 3
+
+
+def test_the_first_byte_has_a_time_out_of_its_own() -> None:
+    """A reply that has begun may take longer than one that hasn't."""
+    with server(answering(OK[:20], OK[20:40], OK[40:], pause=0.2)) as address:
+        pool = Pool(address, 1.0, 2.0, first_byte_timeout=0.3)
+        assert pool.request("GET", "/", {}, b"").outcome == "ok"
+    with server(lambda connection: time.sleep(1.0)) as address:
+        pool = Pool(address, 1.0, 2.0, first_byte_timeout=0.3)
+        reply = pool.request("GET", "/", {}, b"")
+    assert (reply.outcome, reply.detail) == ("timeout", "no reply in time")
+    assert reply.finished - reply.began < 0.8
+
+
+def test_a_time_out_after_a_longer_one_comes_when_it_is_due() -> None:
+    """The timer of a connection moves forward and back: neither early nor late."""
+    replies = iter([OK[:20]])
+
+    def handle(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(next(replies))
+        time.sleep(0.4)  # past the deadline of the first byte: the timer is set anew, for the whole
+        connection.sendall(OK[20:])
+        connection.recv(65536)
+        time.sleep(1.0)
+
+    with server(handle) as address:
+        pool = Pool(address, 1.0, 5.0, first_byte_timeout=0.3)
+        assert pool.request("GET", "/", {}, b"").outcome == "ok"
+        late = pool.request("GET", "/", {}, b"")
+    assert late.outcome == "timeout"
+    assert 0.29 <= late.finished - late.began < 0.8
+
+
+def test_a_full_backlog_is_a_timeout_in_which_nothing_was_sent() -> None:
+    """A connection that doesn't come about costs the connect time-out, and proves that nothing was applied."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        held = [socket.socket() for _ in range(4)]
+        for one in held:
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        pool = Pool(f"127.0.0.1:{listener.getsockname()[1]}", 0.3, 5.0)
+        reply = pool.request("POST", "/", {}, b"x")
+        for one in held:
+            one.close()
+    assert (reply.outcome, reply.sent) == ("timeout", False)
+
+
+def test_a_connection_that_dies_after_sending_is_not_tried_again() -> None:
+    """The server saw each request once: a dead keep-alive connection is a reset, never a second attempt in secret."""
+    seen = []
+
+    def handle(connection: socket.socket) -> None:
+        seen.append(connection.recv(65536))
+        connection.sendall(OK)
+        seen.append(connection.recv(65536))
+
+    with server(handle) as address:
+        pool = Pool(address, 1.0, 1.0)
+        outcomes = [pool.request("GET", f"/{number}", {}, b"").outcome for number in range(2)]
+        pool.close()
+    assert outcomes == ["ok", "reset"]
+    assert [request.split()[1] for request in seen] == [b"/0", b"/1"]
+
+
+def test_a_pool_keeps_no_more_idle_connections_than_it_may() -> None:
+    """Above the cap a connection is closed after its reply."""
+    with server(lambda connection: (connection.recv(65536), connection.sendall(OK), time.sleep(0.1))) as address:
+        pool = Pool(address, 1.0, 3.0, max_idle=1)
+        crowd = [gevent.spawn(pool.request, "GET", "/", {}, b"") for _ in range(3)]
+        gevent.joinall(crowd)
+        assert [one.value.outcome for one in crowd] == ["ok"] * 3
+        assert len(pool._idle) == 1
+        pool.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "value"),
+    [("/a\r\nX: y", "v"), ("/a b", "v"), ("/ơ", "v"), ("/", "v\r\nX: y"), ("/", "token-của-ai"), ("/", "v\n")],
+)
+def test_text_that_would_break_a_request_is_not_sent(target: str, value: str) -> None:
+    """A code or token from a target can't smuggle a header in, and doesn't drop the sample."""
+    with server(answering(OK)) as address:
+        reply = Pool(address, 1.0, 1.0).request("GET", target, {"Authorization": value}, b"")
+    assert (reply.outcome, reply.sent) == ("invalid", False)
+
+
+def test_a_host_name_is_resolved_and_remembered() -> None:
+    """`localhost` works like 127.0.0.1, and is asked for once."""
+    with server(serving(lambda _: OK)) as address:
+        pool = Pool(f"http://localhost:{address.rpartition(':')[2]}", 1.0, 1.0)
+        assert pool.request("GET", "/", {}, b"").outcome == "ok"
+        known = pool._resolver._known
+        assert pool.request("GET", "/", {}, b"").outcome == "ok"
+        assert pool._resolver._known is known
+        pool.close()
+
+
+def test_an_unknown_host_is_refused() -> None:
+    """A name that nobody knows is an outcome, and nothing was sent."""
+    reply = Pool("nobody.invalid:80", 2.0, 2.0).request("GET", "/", {}, b"")
+    assert (reply.outcome, reply.sent) in {("refused", False), ("timeout", False)}
+    assert "nobody.invalid" in reply.detail
+
+
+def test_others_go_on_while_one_waits() -> None:
+    """A hundred requests to a server that takes 0.2 s each take 0.2 s together, not 20."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=200)
+    pool = Pool(f"127.0.0.1:{listener.getsockname()[1]}", 2.0, 5.0)
+    began = time.monotonic()
+    crowd = [gevent.spawn(pool.request, "GET", "/", {}, b"") for _ in range(100)]
+    gevent.sleep(0.2)
+    connections_made = [listener.accept()[0] for _ in crowd]
+    for one in connections_made:
+        one.sendall(OK)
+    gevent.joinall(crowd)
+    assert all(one.value.outcome == "ok" for one in crowd)
+    assert time.monotonic() - began < 2.0
+    pool.close()
+    for one in (*connections_made, listener):
+        one.close()

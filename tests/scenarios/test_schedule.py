@@ -1,19 +1,23 @@
 """Arrivals on schedule: pure, seeded, and independent of the number of workers."""
 
+import math
+import statistics
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from model.plan import Load, Phase, Plan, Stack
-from scenarios.personas import Crowd
-from scenarios.schedule import arrivals_within, due_times, moment_of
+from model import places
+from model.plan import Load, Phase, Plan, Replay, Sine, Spike, Stack, Step
+from model.traffic import province_weights
+from scenarios.personas import Crowd, draws
+from scenarios.schedule import due_times
+from tests.model.phases import phases, replay_of, replays, smooth
 
-RATES = st.floats(0, 200, allow_nan=False)
-PHASES = st.builds(
-    Phase, name=st.just("p"), duration=st.floats(0.5, 60, allow_nan=False), rate=RATES, to=st.none() | RATES
-)
+TIMELINES = st.lists(phases, min_size=1, max_size=3)
 
 
 def plan_of(*phases: Phase, gaps: str = "poisson", seed: int = 1, scale: float = 1.0) -> Plan:
@@ -26,41 +30,52 @@ def plan_of(*phases: Phase, gaps: str = "poisson", seed: int = 1, scale: float =
     )
 
 
-@given(PHASES)
-def test_integral_over_a_phase_is_its_number_of_arrivals(phase: Phase) -> None:
-    """Λ at the end of a phase equals duration times mean rate."""
-    assert arrivals_within(phase, phase.duration) == pytest.approx(phase.arrivals, rel=1e-9, abs=1e-9)
-
-
-@given(PHASES, st.floats(0, 1))
-def test_moment_is_the_inverse_of_the_integral(phase: Phase, share: float) -> None:
-    """Λ(moment(y)) = y for any y that the phase reaches."""
-    wanted = share * phase.arrivals
-    assert arrivals_within(phase, moment_of(phase, wanted)) == pytest.approx(wanted, rel=1e-6, abs=1e-6)
-
-
-@given(st.lists(PHASES, min_size=1, max_size=4))
+@given(st.lists(smooth, min_size=1, max_size=4))
 @settings(max_examples=50)
-def test_constant_gaps_give_the_integral_to_within_half_an_arrival(phases: list[Phase]) -> None:
-    """With constant gaps the number of arrivals is the integral of the curve, rounded."""
-    count = sum(1 for _ in due_times(plan_of(*phases, gaps="constant")))
-    assert abs(count - sum(phase.arrivals for phase in phases)) <= 0.5 + 1e-6
+def test_constant_gaps_give_the_integral_rounded(found: list[Phase]) -> None:
+    """Over the whole timeline, not phase by phase: nothing is lost at the seams."""
+    count = sum(1 for _ in due_times(plan_of(*found, gaps="constant")))
+    assert abs(count - sum(phase.arrivals for phase in found)) <= 0.5 + 1e-6
 
 
-@given(st.lists(PHASES, min_size=1, max_size=4), st.integers(0, 2**31))
-@settings(max_examples=30)
-def test_due_times_ascend_and_stay_inside_the_schedule(phases: list[Phase], seed: int) -> None:
+@given(smooth, st.integers(0, 10**6))
+@settings(max_examples=50)
+def test_constant_gaps_put_arrivals_where_the_integral_passes_the_halves(phase: Phase, pick: int) -> None:
+    """Λ(arrival k) = k + ½."""
+    due = list(due_times(plan_of(phase, gaps="constant")))
+    if due:
+        number = pick % len(due)
+        assert phase.flow.integral(due[number]) == pytest.approx(number + 0.5, abs=1e-5)
+
+
+@given(TIMELINES, st.integers(0, 2**31))
+@settings(max_examples=50)
+def test_due_times_ascend_and_stay_inside_the_schedule(found: list[Phase], seed: int) -> None:
     """Arrivals are due in order, between t0 and the end."""
-    plan = plan_of(*phases, seed=seed)
+    plan = plan_of(*found, seed=seed)
     due = list(due_times(plan))
-    assert due == sorted(due)
+    assert all(later >= earlier - 1e-8 for earlier, later in pairwise(due))
     assert all(0 <= moment <= plan.duration + 1e-9 for moment in due)
 
 
-def test_poisson_gaps_give_about_the_integral() -> None:
-    """The number of Poisson arrivals is within five standard deviations of the integral."""
-    plan = plan_of(Phase(name="p", duration=100, rate=100))
-    assert abs(sum(1 for _ in due_times(plan)) - 10_000) < 500
+@pytest.mark.parametrize(
+    "phase",
+    [
+        Phase(name="p", duration=100, rate=100),
+        Phase(name="p", duration=100, rate=0, to=200),
+        Phase(name="p", duration=100, rate=50, curve=Spike(peak=1050, at=20, width=10)),
+        Phase(name="p", duration=100, rate=100, curve=Sine(amplitude=100, period=30)),
+        Phase(name="p", duration=100, curve=Step(levels=(50, 0, 250))),
+    ],
+    ids=["constant", "ramp", "spike", "sine", "step"],
+)
+def test_poisson_arrivals_follow_the_curve(phase: Phase) -> None:
+    """Their number is the integral within five deviations; Λ of them is a Poisson process of rate 1."""
+    due = list(due_times(plan_of(phase)))
+    assert abs(len(due) - phase.arrivals) < 5 * math.sqrt(phase.arrivals)
+    passed = [phase.flow.integral(moment) for moment in due]
+    gaps = [later - earlier for earlier, later in pairwise(passed)]
+    assert stats.kstest(gaps, "expon").pvalue > 0.001
 
 
 def test_no_arrival_in_a_phase_without_rate() -> None:
@@ -71,21 +86,31 @@ def test_no_arrival_in_a_phase_without_rate() -> None:
     assert min(due) >= 10
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4, 7])
-def test_any_split_over_workers_gives_the_same_arrivals(workers: int) -> None:
-    """The multiset of arrivals doesn't depend on how many workers share them."""
-    plan = plan_of(Phase(name="a", duration=5, rate=10, to=40), Phase(name="b", duration=5, rate=40))
-    whole = Counter(Crowd(plan).arrivals())
-    shared = Counter(arrival for index in range(workers) for arrival in Crowd(plan).arrivals(index, workers))
-    assert whole == shared
+@given(TIMELINES)
+@settings(max_examples=20, deadline=None)
+def test_any_split_over_workers_gives_the_same_arrivals(found: list[Phase]) -> None:
+    """The multiset of arrivals, with time, journey, place and persona, doesn't depend on how many share them."""
+    plan = plan_of(*(found[index] for index in range(len(found))), scale=0.3)
+    crowd = Crowd(plan)
+    whole = Counter(crowd.arrivals())
+    for workers in (2, 4, 7):
+        assert whole == Counter(arrival for index in range(workers) for arrival in crowd.arrivals(index, workers))
 
 
-def test_same_seed_same_arrivals_other_seed_others() -> None:
+@given(TIMELINES, st.integers(0, 2**31))
+@settings(max_examples=20, deadline=None)
+def test_same_seed_same_arrivals(found: list[Phase], seed: int) -> None:
     """A schedule is a function of plan and seed."""
+    one, other = (list(Crowd(plan_of(*found, seed=seed, scale=0.3)).arrivals()) for _ in range(2))
+    assert one == other
+
+
+def test_another_seed_gives_other_arrivals() -> None:
+    """At other times, from other people."""
     phase = Phase(name="a", duration=10, rate=20)
-    first, again, other = (list(Crowd(plan_of(phase, seed=seed)).arrivals()) for seed in (1, 1, 2))
-    assert first == again
-    assert first != other
+    one, other = (list(Crowd(plan_of(phase, seed=seed)).arrivals()) for seed in (1, 2))
+    assert {arrival.intended for arrival in one}.isdisjoint(arrival.intended for arrival in other)
+    assert {arrival.person for arrival in one} != {arrival.person for arrival in other}
 
 
 def test_scale_multiplies_every_rate() -> None:
@@ -96,9 +121,72 @@ def test_scale_multiplies_every_rate() -> None:
 
 def test_provinces_and_communes_belong_together() -> None:
     """Every arrival's commune is one of its province, and the province is one of the stack's."""
-    from model import places
-
     communes = places.communes()
     for arrival in Crowd(plan_of(Phase(name="a", duration=10, rate=50))).arrivals():
         assert communes[arrival.commune].province == arrival.province
         assert arrival.province in ("01", "79", "11")
+
+
+TAPE = replay_of(
+    (0.0, "track", "01", "00004"), (0.5, "process", "79", ""), (0.5, "track", "", ""), (3.0, "process", "", "")
+)
+
+
+@pytest.mark.parametrize("gaps", ["poisson", "constant"])
+def test_recorded_arrivals_come_exactly_as_recorded(gaps: str) -> None:
+    """Whatever the gaps, and between other phases; what wasn't recorded is drawn."""
+    before = Phase(name="before", duration=3, rate=7.1)
+    after = Phase(name="after", duration=3, rate=7.1)
+    plan = plan_of(before, Phase(name="tape", duration=5, curve=TAPE), after, gaps=gaps)
+    found = [arrival for arrival in Crowd(plan).arrivals() if 3 <= arrival.intended < 8]
+    assert [arrival.intended for arrival in found] == [3.0, 3.5, 3.5, 6.0]
+    assert [arrival.journey for arrival in found] == ["track", "process", "track", "process"]
+    assert [arrival.province for arrival in found][:2] == ["01", "79"]
+    assert found[0].commune == "00004"
+    assert all(places.communes()[arrival.commune].province == arrival.province for arrival in found)
+
+
+@given(replays(), smooth)
+@settings(max_examples=30)
+def test_a_replay_moves_nobody_else(tape: Phase, phase: Phase) -> None:
+    """The other phases get the times that they have without it."""
+    alone = [due for due in due_times(plan_of(phase, phase)) if due >= phase.duration]
+    count = sum(1 for _ in due_times(plan_of(phase, phase)))
+    mixed = list(due_times(plan_of(phase, tape, phase)))
+    assert len(mixed) == count + tape.arrivals
+    assert mixed[len(mixed) - len(alone) :] == pytest.approx([due + tape.duration for due in alone])
+
+
+@pytest.mark.parametrize(("scale", "times"), [(0.5, [0, 0.5]), (1, [0, 0.5, 0.5, 3]), (2, [0, 0, *[0.5] * 4, 3, 3])])
+def test_scale_leaves_recorded_arrivals_out_or_repeats_them(scale: float, times: list[float]) -> None:
+    """At their own times, and each repetition is another person."""
+    found = list(Crowd(plan_of(Phase(name="tape", duration=5, curve=TAPE), scale=scale)).arrivals())
+    assert [arrival.intended for arrival in found] == times
+    assert len({arrival.person for arrival in found}) == len(found)
+
+
+def test_speed_compresses_a_recording() -> None:
+    """Twice as fast, everybody comes in half the time."""
+    tape = Replay(file="a.csv", speed=2, recorded=TAPE.recorded)
+    assert list(due_times(plan_of(Phase(name="tape", duration=5, curve=tape)))) == [0, 0.25, 0.25, 1.5]
+
+
+def test_the_draws_of_arrivals_are_spread_evenly_and_independent() -> None:
+    """Each of the 8 words is uniform over arrivals; neighbours in word, number and seed don't go together."""
+    rows = [[word / 2**53 for word in draws(7, number)] for number in range(20_000)]
+    columns = list(zip(*rows, strict=True))
+    assert all(0 <= share < 1 for row in rows for share in row)
+    assert all(stats.kstest(column, "uniform").pvalue > 1e-4 for column in columns)
+    other = [draws(8, number)[0] / 2**53 for number in range(20_000)]
+    pairs = [*pairwise(columns), (columns[0], other), (columns[0][1:], columns[0][:-1])]
+    assert all(abs(statistics.correlation(one, two)) < 0.04 for one, two in pairs)
+
+
+def test_personas_follow_their_weights() -> None:
+    """Journeys and provinces are drawn in their shares (chi-squared)."""
+    arrivals = list(Crowd(plan_of(Phase(name="a", duration=100, rate=200))).arrivals())
+    journeys = Counter(arrival.journey for arrival in arrivals)
+    assert stats.binomtest(journeys["track"], len(arrivals), 0.5).pvalue > 1e-4
+    seen = Counter(arrival.province for arrival in arrivals)
+    weights = province_weights(("01", "79", "11"))
+    assert stats.chisquare([seen[c] for c in weights], [len(arrivals) * w for w in weights.values()]).pvalue > 1e-4

@@ -1,0 +1,107 @@
+"""A process that gets no more memory."""
+
+import socket
+from threading import Event
+
+import psutil
+
+from faults.kinds.base import Attribute, FaultError
+from faults.kinds.process import ProcessKind, whole
+from faults.leases import LimitLease
+from faults.probe import Measurement, probe
+
+BURST = 48  # replies of a megabyte that a proof asks for at a time, without reading them
+REPLY = 1_000_000  # bytes
+REQUEST = f"GET /healthz?bytes={REPLY} HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n".encode()
+
+
+class MemoryLimit(ProcessKind):
+    """Limits the process's address space to what it has (RLIMIT_AS) and ``headroom``.
+
+    A process that needs more fails in its own way: the mocks answer 500, or abort. The proof provokes that. Healing
+    takes the limit away, and starts a process again that has died of it.
+    """
+
+    name = "memory-limit"
+    summary = "the system's process gets headroom more memory and no more (RLIMIT_AS); one that dies of it is restarted"
+    proof = f"of {BURST} replies of 1 MB at a time, not all come whole; before the fault, all did"
+    attributes = (Attribute("headroom", "MB", 0, 16, "what it may take beyond what it has", default=0),)
+    patience = 4.0
+    _lease: LimitLease | None = None
+
+    @property
+    def lease(self) -> LimitLease:
+        """The limit, and what it was before."""
+        if self._lease is None:
+            before = psutil.Process(self.identity[0]).rlimit(psutil.RLIMIT_AS)
+            self._lease = LimitLease(self.fault.id, self.fault.target, *self.identity, (before[0], before[1]))
+        return self._lease
+
+    def apply(self) -> None:
+        """Set the limit; raises FaultError where the process has ended."""
+        process = self.lease.process()
+        if process is None:
+            raise FaultError(f"{self.name} {self.fault.target}: its process has ended")
+        limit = process.memory_info().vms + self.values["headroom"] * 1_000_000
+        process.rlimit(psutil.RLIMIT_AS, (limit, self.lease.before[1]))
+
+    def held(self) -> bool:
+        """Ask the operating system; a process that died of the limit is broken still."""
+        return not self.processes.is_running(self.fault.target) or self.lease.held()
+
+    def heal(self) -> None:
+        """Take the limit away, and start the process where it has died."""
+        self.lease.release()
+        if not self.processes.is_running(self.fault.target):
+            self.processes.restart(self.fault.target)
+
+    def measure(self, seconds: float, stop: Event | None = None) -> Measurement:
+        """Ask for many large replies at a time, and read them only then."""
+        first = probe(self.address, min(seconds, 1.0), stop=stop)
+        if not first.ok:
+            return first
+        sizes = _burst(self.address, min(seconds, self.patience))
+        came = sum(size > REPLY for size in sizes)
+        return Measurement("ok" if came == BURST else "error", first.seconds, sum(sizes), {"whole": came, "of": BURST})
+
+    def bites(self, seen: Measurement, healthy: Measurement | None) -> bool:
+        """Tell replies that weren't whole, or a process that has died, where all came before."""
+        return whole(healthy) and seen.outcome in ("error", "refused", "reset", "closed")
+
+
+def _burst(address: str, seconds: float) -> list[int]:
+    """Ask over many connections, then read each to its end; returns how many bytes each gave."""
+    host, _, port = address.rpartition(":")
+    connections = []
+    try:
+        for _ in range(BURST):
+            connection = _dial(host, int(port), seconds)
+            if connection:
+                connections.append(connection)
+        return [_drain(connection) for connection in connections]
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def _dial(host: str, port: int, seconds: float) -> socket.socket | None:
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(seconds)
+    try:
+        connection.connect((host, port))
+        connection.sendall(REQUEST)
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def _drain(connection: socket.socket) -> int:
+    received = 0
+    try:
+        while chunk := connection.recv(1 << 20):
+            received += len(chunk)
+    except OSError:
+        return received
+    return received

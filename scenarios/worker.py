@@ -1,0 +1,194 @@
+"""A worker of the load: joins a master, runs its shares of the schedule, delivers what it recorded."""
+
+import socket
+import statistics
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.event import AsyncResult
+from locust.env import Environment
+from locust.runners import WorkerRunner
+
+from model import plan as plans
+from model.record import Record
+from scenarios.delivery import Outbox
+from scenarios.engine import Engine
+from scenarios.lines import say
+from scenarios.recorder import Recorder
+from scenarios.shares import Division
+from scenarios.user import Schedule
+from scenarios.version import fingerprint
+
+FOUND_WITHIN = 10.0
+"""Seconds in which the master must be found."""
+BRIEFED_WITHIN = 30.0
+"""Seconds in which the master must answer: it does when its systems are up."""
+SILENCE = 3.0
+"""Seconds without a sign of life after which the master may have given this worker's share to others."""
+PINGS = 9
+"""Measurements of the clock's offset; the one with the shortest round trip counts."""
+DELIVERED_WITHIN = 20.0
+"""Seconds in which the master must have taken the last rows."""
+
+
+class Refused(Exception):
+    """The master doesn't want this worker, or isn't there: why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """What the master's monotonic clock shows more than this host's.
+
+    Attributes:
+        seconds: The difference.
+        uncertainty: Half the round trip of the measurement, seconds.
+    """
+
+    seconds: float
+    uncertainty: float
+
+
+class Worker:
+    """One worker.
+
+    Attributes:
+        name: What it calls itself.
+    """
+
+    def __init__(self, host: str, port: int, name: str, folder: Path, delivers: bool) -> None:
+        self.name = name
+        self._record = Record(folder)
+        self._delivers = delivers
+        self._brief: AsyncResult = AsyncResult()
+        self._pong: AsyncResult = AsyncResult()
+        self._t0: AsyncResult = AsyncResult()
+        self._engine: Engine | None = None
+        self._outbox: Outbox | None = None
+        self._divisions: list[Division] = []
+        self._heard = time.monotonic()
+        self._rush = False
+        self._runner = self._connect(host, port)
+
+    def _connect(self, host: str, port: int) -> WorkerRunner:
+        _await_master(host, port)
+        environment = Environment(user_classes=[Schedule])
+        runner = environment.create_worker_runner(host, port)
+        handlers = {
+            "brief": self._brief.set,
+            "refuse": self._brief.set,
+            "clock": lambda data: self._pong.set((data, time.monotonic())),
+            "begin": lambda data: self._t0.set(float(data["t0"])),
+            "division": self._divide,
+            "halt": self._halt,
+            "pulse": self._pulse,
+            "got": self._got,
+        }
+        for kind, handler in handlers.items():
+            runner.register_message(kind, lambda environment, msg, handler=handler, **_: handler(msg.data))
+        return runner
+
+    def run(self) -> None:
+        """Join, run, deliver; raises Refused."""
+        brief = self._join()
+        index = int(brief["index"])
+        recorder = Recorder(self._record, index)
+        addresses = {name: url.partition("://")[2] for name, url in brief["addresses"].items()}
+        engine = Engine(plans.decode(brief["plan"].encode()), recorder, addresses, brief["run"])
+        engine.shares.divisions = self._divisions
+        self._engine = engine
+        helpers = [gevent.spawn(self._watch_master, engine)]
+        if self._delivers:
+            self._outbox = Outbox(self._record, f"worker-{index}")
+            helpers.append(gevent.spawn(self._deliver, self._outbox))
+        offset = self._measure()
+        self._send(
+            "joined", index=index, host=socket.gethostname(), offset=offset.seconds, uncertainty=offset.uncertainty
+        )
+        say(joined=index)
+        tally = engine.run(self._t0.get() - (offset.seconds if self._delivers else 0.0))
+        recorder.close()
+        self._await_delivery()
+        self._send("tally", index=index, **asdict(tally))
+        Schedule.over.set()
+        gevent.killall(helpers)
+
+    def _join(self) -> dict[str, Any]:
+        self._send("hello", name=self.name, version=fingerprint())
+        try:
+            brief: dict[str, Any] = self._brief.get(timeout=BRIEFED_WITHIN)
+        except gevent.Timeout:
+            raise Refused(f"the master didn't answer within {BRIEFED_WITHIN:.0f} s: is it one of thongsuot?") from None
+        if "reason" in brief:
+            raise Refused(f"the master refused worker {self.name}: {brief['reason']}")
+        if self._delivers:
+            self._record.write_json("brief.json", {"index": brief["index"], "name": self.name})
+        return brief
+
+    def _measure(self) -> Offset:
+        """Ask for the master's clock some times; the shortest round trip is the best measurement."""
+        seen = [self._ping() for _ in range(PINGS)]
+        best = min(seen, key=lambda offset: offset.uncertainty)
+        middle = statistics.median(offset.seconds for offset in seen)
+        return best if abs(best.seconds - middle) <= 10 * best.uncertainty else Offset(middle, best.uncertainty)
+
+    def _ping(self) -> Offset:
+        self._pong = AsyncResult()
+        asked = time.monotonic()
+        self._send("clock", asked=asked)
+        try:
+            answer, received = self._pong.get(timeout=BRIEFED_WITHIN)
+        except gevent.Timeout:
+            raise Refused("the master stopped answering while clocks were compared") from None
+        return Offset(answer["master"] - (asked + received) / 2, (received - asked) / 2)
+
+    def _divide(self, data: dict[str, Any]) -> None:
+        self._divisions.append(Division(float(data["start"]), tuple(data["workers"])))
+
+    def _halt(self, _: dict[str, Any]) -> None:
+        if self._engine is not None:
+            self._engine.stop()
+
+    def _pulse(self, _: dict[str, Any]) -> None:
+        self._heard = time.monotonic()
+
+    def _watch_master(self, engine: Engine) -> None:
+        while True:
+            gevent.sleep(0.1)
+            engine.suspended = time.monotonic() - self._heard > SILENCE
+
+    def _got(self, data: dict[str, Any]) -> None:
+        if self._outbox is not None:
+            self._outbox.acknowledge(data["table"], data["size"])
+
+    def _deliver(self, outbox: Outbox) -> None:
+        """Send new rows every second, and again what was not acknowledged."""
+        while True:
+            for table, offset, data in outbox.due():
+                self._send("rows", part=outbox.part, table=table, offset=offset, data=data)
+            gevent.sleep(0.05 if self._rush else 1.0)
+
+    def _await_delivery(self) -> None:
+        self._rush = True
+        deadline = time.monotonic() + DELIVERED_WITHIN
+        while self._outbox is not None and self._outbox.pending and time.monotonic() < deadline:
+            gevent.sleep(0.05)
+
+    def _send(self, kind: str, **data: object) -> None:
+        self._runner.send_message(kind, data)
+
+
+def _await_master(host: str, port: int) -> None:
+    """Wait until somebody listens; raises Refused."""
+    deadline = time.monotonic() + FOUND_WITHIN
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=FOUND_WITHIN).close()
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise Refused(f"no master at {host}:{port} ({error}); start one with thongsuot run --bind") from None
+            gevent.sleep(0.1)
+        else:
+            return

@@ -1,0 +1,240 @@
+"""Several workers, here and on other hosts: the same arrivals, and a lost share taken over.
+
+Other hosts are network namespaces that the test makes: each worker has its own address on a bridge of its own.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psutil
+import pytest
+
+from scenarios.schedule import due_times
+from tests.conftest import COMMAND, SHORT, Running, events, happened, members, thongsuot, wait_for
+from tests.harness.plans import short_plan
+from tests.harness.test_run import verdict
+
+pytestmark = pytest.mark.slow
+MASTER = "10.87.0.1"
+
+
+def rows(record: Path, query: str) -> list[tuple[Any, ...]]:
+    """Query the sealed tables of a record; {} is its folder."""
+    return duckdb.sql(query.format(record)).fetchall()
+
+
+ARRIVALS = "SELECT arrival, round(intended, 6), journey, province, commune FROM '{}/arrivals.parquet' ORDER BY ALL"
+
+
+def test_one_two_and_four_workers_send_the_same_arrivals(tmp_path: Path) -> None:
+    """The multiset of (number, intended time, journey, province, commune) doesn't depend on the workers."""
+    seen = []
+    for workers in (1, 2, 4):
+        record = tmp_path / f"record-{workers}"
+        patience = ["--set", "limits.late_p99=5", "--set", "limits.loop_delay=5"]
+        ended = thongsuot("run", SHORT, "--out", record, "--workers", workers, *patience)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        seen.append(rows(record, ARRIVALS))
+        used = {worker for (worker,) in rows(record, "SELECT DISTINCT worker FROM '{}/arrivals.parquet'")}
+        assert used == set(range(workers))
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_a_lost_share_is_taken_over_within_five_seconds(tmp_path: Path, background: Callable[..., Running]) -> None:
+    """Of two workers one is killed: the other sends the whole schedule from then on; no acknowledgement is missing."""
+    record = tmp_path / "record"
+    running = background("run", SHORT, "--out", record, "--workers", 2, "--set", "phases.recovery.duration=10")
+    wait_for(lambda: happened(record, "fault_proved"), 30)
+    killed = psutil.Process(next(p.pid for p in members(record) if "local-1" in p.cmdline()))
+    moment = time.time()
+    killed.kill()
+    output, errors = running.process.communicate(timeout=110)
+    assert running.process.returncode == 3, output + errors
+
+    lost, divided = happened(record, "worker_lost"), happened(record, "shares_divided")
+    assert lost is not None
+    assert divided is not None
+    assert lost["worker"] not in divided["workers"]
+    assert len(divided["workers"]) == 1
+    assert divided["time"] - divided["t"] + divided["start"] - moment < 5.0
+    plan = short_plan("phases.recovery.duration=10")
+    late = [number for number, due in enumerate(due_times(plan)) if due > divided["start"] + 0.1]
+    sent = {arrival for (arrival,) in rows(record, "SELECT arrival FROM '{}/arrivals.parquet' WHERE outcome = 'ok'")}
+    assert sent.issuperset(late)
+    found = verdict(record)
+    assert not found["integrity"]["lost"]
+    assert any("worker" in reason for reason in found["reasons"])
+
+
+def ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+
+def can_make_namespaces() -> bool:
+    return os.geteuid() == 0 and shutil.which("ip") is not None
+
+
+@pytest.fixture
+def hosts() -> Iterator[list[str]]:
+    """Make two network namespaces on a bridge of their own; yields their names."""
+    if not can_make_namespaces():
+        assert os.environ.get("CI") != "true", "CI must be able to make network namespaces: root and iproute2"
+        pytest.skip("network namespaces need root and iproute2")
+    bridge, names = f"ts{os.getpid()}", [f"ts{os.getpid()}-{number}" for number in (1, 2)]
+    try:
+        ip("link", "add", bridge, "type", "bridge")
+        ip("addr", "add", f"{MASTER}/24", "dev", bridge)
+        ip("link", "set", bridge, "up")
+        for number, name in enumerate(names, 1):
+            ip("netns", "add", name)
+            ip("link", "add", f"{bridge}v{number}", "type", "veth", "peer", "name", "eth0", "netns", name)
+            ip("link", "set", f"{bridge}v{number}", "master", bridge, "up")
+            ip("-n", name, "addr", "add", f"10.87.0.{number + 1}/24", "dev", "eth0")
+            ip("-n", name, "link", "set", "eth0", "up")
+            ip("-n", name, "link", "set", "lo", "up")
+        yield names
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+        subprocess.run(["ip", "link", "del", bridge], check=False, capture_output=True)
+
+
+class Distributed:
+    """A run that waits for workers, and its workers in their namespaces."""
+
+    def __init__(self, start: Callable[..., Running], record: Path, names: list[str], duration: int) -> None:
+        self.record = record
+        changes = [f"phases.recovery.duration={duration}", "limits.late_p99=2", "limits.loop_delay=2"]
+        options = [word for change in changes for word in ("--set", change)]
+        self.conductor = start("run", SHORT, "--out", record, "--expect-workers", 2, "--bind", MASTER, *options)
+        wait_for(lambda: happened(record, "stack_started"), 30)
+        self.workers = [
+            subprocess.Popen(
+                ["ip", "netns", "exec", name, COMMAND, "worker", "--master", MASTER, "--name", name],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+            for name in names
+        ]
+
+    def end(self) -> tuple[int, str]:
+        output, errors = self.conductor.process.communicate(timeout=110)
+        return self.conductor.process.returncode, output + errors
+
+    def close(self) -> None:
+        for worker in self.workers:
+            try:
+                worker.communicate(timeout=40)
+            except subprocess.TimeoutExpired:
+                os.killpg(worker.pid, signal.SIGKILL)
+                worker.communicate()
+
+
+def test_workers_on_other_hosts_send_and_deliver(
+    tmp_path: Path, hosts: list[str], background: Callable[..., Running]
+) -> None:
+    """Two workers with addresses of their own: pass, all rows delivered, clocks compared."""
+    run = Distributed(background, tmp_path / "record", hosts, 3)
+    try:
+        code, output = run.end()
+    finally:
+        run.close()
+    assert code == 0, output
+    assert [worker.returncode for worker in run.workers] == [0, 0]
+    offsets = [event for event in events(run.record) if event["event"] == "clock_offset"]
+    assert len(offsets) == 2
+    assert all(abs(event["seconds"]) <= event["uncertainty"] + 0.005 for event in offsets)
+    assert len(rows(run.record, ARRIVALS)) == verdict(run.record)["load"]["planned"]
+
+
+def test_a_worker_that_is_killed_elsewhere_loses_no_acknowledgement(
+    tmp_path: Path, hosts: list[str], background: Callable[..., Running]
+) -> None:
+    """Its companion delivers what it had recorded; the other worker takes its share over."""
+    run = Distributed(background, tmp_path / "record", hosts, 12)
+    try:
+        wait_for(lambda: happened(run.record, "fault_proved"), 60)
+        (child,) = [
+            process
+            for process in psutil.Process(run.workers[0].pid).children(recursive=True)
+            if "scenarios.load" in process.cmdline()
+        ]
+        child.kill()
+        code, output = run.end()
+    finally:
+        run.close()
+    assert code == 3, output
+    assert happened(run.record, "worker_lost")
+    divided = happened(run.record, "shares_divided")
+    assert divided is not None
+    assert len(divided["workers"]) == 1
+    integrity = verdict(run.record)["integrity"]
+    assert not any(integrity[name] for name in ("lost", "phantom", "duplicated", "divergent", "regressed"))
+
+
+def test_a_worker_that_is_cut_off_comes_back(
+    tmp_path: Path, hosts: list[str], background: Callable[..., Running]
+) -> None:
+    """Cut off for some seconds its share is taken over; back again it gets a share, and delivers what it kept."""
+    run = Distributed(background, tmp_path / "record", hosts, 25)
+    try:
+        wait_for(lambda: happened(run.record, "fault_gone"), 60)
+        ip("-n", hosts[0], "link", "set", "eth0", "down")
+        wait_for(lambda: happened(run.record, "worker_lost"), 8)
+        ip("-n", hosts[0], "link", "set", "eth0", "up")
+        wait_for(lambda: happened(run.record, "worker_back"), 15)
+        code, output = run.end()
+    finally:
+        run.close()
+    assert code in (1, 3), output
+    divisions = [event["workers"] for event in events(run.record) if event["event"] == "shares_divided"]
+    assert [len(workers) for workers in divisions] == [1, 2]
+    integrity = verdict(run.record)["integrity"]
+    assert not any(integrity[name] for name in ("lost", "phantom", "duplicated"))
+
+
+def test_a_master_that_is_not_there_is_told() -> None:
+    """One line, exit code 2, nothing left running."""
+    ended = thongsuot("worker", "--master", "127.0.0.1:1")
+    assert ended.returncode == 2
+    assert "no master at 127.0.0.1:1" in ended.stderr
+
+
+def test_another_version_and_a_second_worker_of_one_name_are_refused(
+    tmp_path: Path, background: Callable[..., Running]
+) -> None:
+    """The master names the reason, and goes on waiting."""
+    from harness.ports import free_ports
+
+    port = next(free_ports())
+    record = tmp_path / "record"
+    background("run", SHORT, "--out", record, "--expect-workers", 2, "--bind", f"127.0.0.1:{port}")
+    wait_for(lambda: happened(record, "stack_started"), 30)
+    background("worker", "--master", f"127.0.0.1:{port}", "--name", "one")
+    wait_for(lambda: happened(record, "worker_joined"), 30)
+    twin = thongsuot("worker", "--master", f"127.0.0.1:{port}", "--name", "one")
+    assert twin.returncode == 2
+    assert "is there already" in twin.stderr
+    program = (
+        "import scenarios.version as v; v.fingerprint = lambda: 'other';"
+        "import runpy; runpy.run_module('scenarios.load', run_name='__main__')"
+    )
+    arguments = ["worker", str(tmp_path), "--host", "127.0.0.1", "--port", str(port), "--name", "x"]
+    with subprocess.Popen(
+        [Path(COMMAND).parent / "python", "-c", program, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.wait(60) == 2
+        assert other.stdout is not None
+        assert "install the same" in other.stdout.read()
