@@ -14,13 +14,15 @@ TARGETS = {
     "journey": ((FAST, 2.5), (K6, 1.5)),
 }
 """How many times as many requests per core as a peer we mean to reach."""
+QUIET = 0.5
+"""Load average up to which a machine counts as having nothing else to do."""
 RECORDING = 0.15
 """Largest share of a request's CPU that recorder and ledger may cost."""
 
 
 def markdown(found: Found) -> str:
     """Return the tables of a run."""
-    parts = [f"Measured {found['date']} on {found['machine']}.", _versions(found)]
+    parts = [f"Measured {found['date']} on {found['machine']}. {_company(found)}", _versions(found)]
     writers = {"capacity": _capacity, "lateness": _lateness, "stall": _stall, "memory": _memory}
     parts += [write(found[part]) for part, write in writers.items() if part in found]
     return "\n\n".join(parts) + "\n"
@@ -29,6 +31,13 @@ def markdown(found: Found) -> str:
 def _table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _company(found: Found) -> str:
+    """Say whether the machine had other work, which spoils lateness first."""
+    load = found.get("load_before", 0.0)
+    busy = " The machine had other work: repeat on a quiet one." if load > QUIET else ""
+    return f"Load average before: {load:.1f}.{busy}"
 
 
 def _versions(found: Found) -> str:

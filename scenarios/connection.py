@@ -129,11 +129,11 @@ class Connection:
             raise
 
     def _begin(self, bodiless: bool) -> None:
+        self.sent = False
         if self.released and monotonic() - self.released > _TRUSTED and self._closed_by_peer():
             raise Stale
         if self._parser is None or self._bodiless:
             self._parser = httptools.HttpResponseParser(self)
-        self.sent = False
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.body: bytes | bytearray = b""

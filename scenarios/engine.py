@@ -22,6 +22,10 @@ LATE_START = 0.5
 """Seconds in the past from which a worker that joins late still takes its arrivals."""
 
 
+BREATH = 8
+"""Arrivals in a row that may start behind their time before replies are read."""
+
+
 class Notary:
     """Notes what a session does in the recorder, in seconds since t0."""
 
@@ -95,6 +99,7 @@ class Engine:
         self._memory = Memory()
         self._group = Group()
         self._stopped = False
+        self._behind = 0
         self._t0 = 0.0
 
     def run(self, t0: float) -> Tally:
@@ -128,11 +133,15 @@ class Engine:
         self.tally.halted = time.monotonic() - self._t0
 
     def _wait_until(self, moment: float) -> None:
-        while not self._stopped:
-            left = moment - time.monotonic()
-            if left <= 0:
-                return
+        """Sleep until a monotonic moment; when behind, let the journeys in flight read their replies now and then."""
+        left = moment - time.monotonic()
+        if left <= 0:
+            self._behind += 1
+            if self._behind % BREATH == 0:
+                gevent.sleep(0)
+        while left > 0 and not self._stopped:
             gevent.sleep(min(left, 0.5))
+            left = moment - time.monotonic()
 
     def _start(self, arrival: Arrival, notary: Notary, t0: float) -> None:
         if len(self._group) >= self._plan.load.max_in_flight:

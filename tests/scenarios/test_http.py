@@ -143,6 +143,18 @@ def test_a_pooled_connection_that_the_server_closed_is_not_used() -> None:
     assert (first.outcome, second.outcome) == ("ok", "ok")
 
 
+def test_a_system_that_went_away_while_the_connection_was_idle_was_sent_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The pooled connection is dead and no new one comes about: refused, and provably not applied."""
+    monkeypatch.setattr(connections, "_TRUSTED", 0.0)
+    with server(answering(OK)) as address:
+        pool = Pool(address, 1.0, 1.0)
+        assert pool.request("GET", "/", {}, b"").outcome == "ok"
+    reply = pool.request("POST", "/", {}, b"x")
+    assert (reply.outcome, reply.sent) == ("refused", False)
+
+
 def test_a_killed_greenlet_leaves_no_connection_in_the_pool() -> None:
     """A journey that is cut off closes its connection: nobody reads its late reply."""
     with server(lambda connection: time.sleep(0.5)) as address:
@@ -265,7 +277,7 @@ def test_a_time_out_after_a_longer_one_comes_when_it_is_due() -> None:
         time.sleep(1.0)
 
     with server(handle) as address:
-        pool = Pool(address, 1.0, 5.0, first_byte_timeout=0.3)
+        pool = Pool(address, 5.0, 5.0, first_byte_timeout=0.3)
         assert pool.request("GET", "/", {}, b"").outcome == "ok"
         late = pool.request("GET", "/", {}, b"")
     assert late.outcome == "timeout"

@@ -1,21 +1,28 @@
 """TLS is verified, and what fails before the request is a refusal in which nothing was sent."""
 
+import atexit
+import os
 import socket
 import ssl
-from pathlib import Path
+import tempfile
 
 import pytest
+import trustme
 
 from scenarios.http import Pool, Reply
 from tests.scenarios.servers import OK, Handler, answering, server, serving
 
-CERTIFICATES = Path(__file__).with_name("certificates")
-CA = str(CERTIFICATES / "ca.pem")
+AUTHORITY = trustme.CA()
+SERVER = AUTHORITY.issue_cert("localhost", "127.0.0.1")
+_FILE, CA = tempfile.mkstemp(suffix=".pem")
+os.close(_FILE)
+atexit.register(os.unlink, CA)
+AUTHORITY.cert_pem.write_to_path(CA)
 
 
 def context(version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(CERTIFICATES / "server.pem", CERTIFICATES / "server.key")
+    SERVER.configure_cert(made)
     made.maximum_version = version
     return made
 

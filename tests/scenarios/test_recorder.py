@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from model import people
 from model.histogram import seconds_of
 from model.record import COLUMNS, Record
+from scenarios import recorder as recorder_module
 from scenarios.personas import Arrival
 from scenarios.recorder import Recorder
 from scenarios.writes import Result, Write
@@ -19,8 +22,10 @@ WRITE = Write("submit", "r-5-submit", payload_hash="abc")
 
 
 def rows(record: Record, table: str) -> list[dict[str, str]]:
-    with record.spool(table, "worker-3").open(encoding="utf-8", newline="") as file:
-        return [dict(zip(COLUMNS[table], row, strict=True)) for row in csv.reader(file)]
+    """Read the whole lines of a spool."""
+    text = record.spool(table, "worker-3").read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1].splitlines()
+    return [dict(zip(COLUMNS[table], row, strict=True)) for row in csv.reader(whole)]
 
 
 def test_counts_are_merged_per_second_and_kind(tmp_path: Path) -> None:
@@ -70,6 +75,18 @@ def test_what_a_target_says_cannot_break_a_row(tmp_path: Path) -> None:
     recorder.close()
     assert len(rows(record, "ledger")) == 2
     assert rows(record, "ledger")[1]["reason"].startswith("xy")
+
+
+def test_a_ledger_longer_than_its_window_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that cross from one mapped window to the next are neither torn nor doubled, and nothing is left behind."""
+    monkeypatch.setattr(recorder_module, "WINDOW", 8192)
+    record = Record(tmp_path)
+    recorder = Recorder(record, 3)
+    for number in range(500):
+        recorder.invoke(float(number), ARRIVAL, WRITE)
+    recorder.close()
+    assert [row["op"] for row in rows(record, "ledger")] == [str(number) for number in range(1, 501)]
+    assert record.spool("ledger", "worker-3").read_bytes().endswith(b"\n")
 
 
 def test_arrivals_without_start_have_empty_times(tmp_path: Path) -> None:

@@ -1,0 +1,71 @@
+"""The benchmark's own arithmetic, and that its server satisfies the journey."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import tables
+from benchmarks.measure import lateness, quantile, server
+from benchmarks.tools import FAST, K6, OWN, VEGETA
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_an_even_schedule_is_not_late() -> None:
+    """Arrivals every 1/rate s have no lateness, wherever they begin."""
+    late = lateness([7.0 + k / 100 for k in range(300)], 100, 3)
+    assert (late.p50, late.p99, late.max) == pytest.approx((0, 0, 0), abs=1e-6)
+    assert late.missing == 0
+
+
+def test_a_pause_makes_all_that_was_due_in_it_late() -> None:
+    """A tool that sends nothing for 0.1 s and then all at once was up to 100 ms late."""
+    moments = [max(k / 100, 2.1) if 2.0 <= k / 100 < 2.1 else k / 100 for k in range(300)]
+    late = lateness(moments, 100, 3)
+    assert late.max == pytest.approx(100, abs=0.1)
+    assert late.p50 == pytest.approx(0, abs=0.1)
+
+
+def test_what_was_never_sent_is_said() -> None:
+    """A tenth of the schedule is missing, and what came after is late by it."""
+    late = lateness([k / 100 for k in range(300) if k % 10], 100, 3)
+    assert late.missing == pytest.approx(0.1)
+    assert late.max > 150
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.0, 1), (0.5, 2), (0.75, 3), (0.76, 4), (1.0, 4)])
+def test_a_quantile_is_a_value_that_so_many_do_not_exceed(share: float, value: int) -> None:
+    """The smallest such one."""
+    assert quantile([1, 2, 3, 4], share) == value
+
+
+@pytest.mark.parametrize("case", ["get", "post", "journey"])
+def test_the_server_satisfies_every_check(case: str) -> None:
+    """Our own tool ends without a failed journey, and all that the server counted was recorded as ok."""
+    with server(core=0) as target:
+        command = [sys.executable, "-m", "benchmarks.ours", "closed", case, str(target.port), "0.3"]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+        assert ended.returncode == 0, ended.stderr
+        told = json.loads(ended.stdout.splitlines()[-1])
+        assert told["outcomes"] == {"ok": target.count()}
+
+
+def test_the_table_says_which_target_was_missed_and_which_tool_is_missing() -> None:
+    """No figure is invented for a tool that wasn't there."""
+    seen = {"achieved": 1000.0, "cpu": 20.0, "busy": 0.5, "per_core": 50_000.0}
+    slow = {**seen, "achieved": 500.0, "per_core": 20_000.0}
+    found = {
+        "date": "2026-01-01",
+        "machine": "a machine",
+        "versions": {OWN: "1", FAST: "2", VEGETA: "missing"},
+        "capacity": {"get": {OWN: seen, FAST: slow, K6: None}},
+    }
+    text = tables.markdown(found)
+    assert "vegeta missing" in text
+    assert "| 200-byte GET: k6 | failed |" in text
+    assert "| 200-byte GET: 3 × Locust FastHttpUser | 2.50 × per CPU second, 2.00 × requests/s | missed |" in text
+    assert "2 × k6" not in text
+    assert "200-byte GET" in tables.picture(found)
