@@ -2,8 +2,9 @@
 
     python -m benchmarks.verdicts --tries 20
 
-Each try is a run of `tests/campaigns/short.toml` on this machine. A generator is starved as cpulimit does it: stopped and
-continued, so that it runs for a tenth of the time. In an outage every mock system stands still from the first second on.
+Each try is a run of `tests/campaigns/short.toml` on this machine. A generator is starved as cpulimit does it: stopped
+and continued, so that it runs for a tenth of the time. In an outage every mock system stands still from its first
+second on.
 """
 
 import argparse
