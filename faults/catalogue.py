@@ -5,11 +5,16 @@ from faults.kinds.base import Kind
 from faults.kinds.brownout import Brownout
 from faults.kinds.cpu_limit import CpuLimit
 from faults.kinds.down import Down
+from faults.kinds.error_rate import ErrorRate
 from faults.kinds.flap import Flap
 from faults.kinds.kill import Kill
 from faults.kinds.latency import Latency
 from faults.kinds.limit_data import LimitData
+from faults.kinds.lost_callback import LostCallback
+from faults.kinds.maintenance_page import MaintenancePage
 from faults.kinds.memory_limit import MemoryLimit
+from faults.kinds.missing_accounts import MissingAccounts
+from faults.kinds.missing_workflow import MissingWorkflow
 from faults.kinds.noop import Noop
 from faults.kinds.partition import Partition
 from faults.kinds.pause import Pause
@@ -18,6 +23,8 @@ from faults.kinds.restart import Restart
 from faults.kinds.slicer import Slicer
 from faults.kinds.slow_accept import SlowAccept
 from faults.kinds.slow_close import SlowClose
+from faults.kinds.slow_database import SlowDatabase
+from faults.kinds.stale_reads import StaleReads
 from faults.kinds.timeout import Timeout
 from model.plan import Fault
 
@@ -40,6 +47,13 @@ KINDS: dict[str, type[Kind]] = {
     "pause": Pause,
     "cpu-limit": CpuLimit,
     "memory-limit": MemoryLimit,
+    "error-rate": ErrorRate,
+    "maintenance-page": MaintenancePage,
+    "stale-reads": StaleReads,
+    "slow-database": SlowDatabase,
+    "missing-workflow": MissingWorkflow,
+    "missing-accounts": MissingAccounts,
+    "lost-callback": LostCallback,
 }
 
 

@@ -29,12 +29,12 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
-    def json(self) -> Any:
-        """Return the body's JSON; None where it is none."""
+    def field(self, name: str) -> Any:
+        """Return a value of the JSON object in the body; raises ControlError where it isn't there."""
         try:
-            return json.loads(self.body)
-        except ValueError:
-            return None
+            return json.loads(self.body)[name]
+        except (ValueError, KeyError, TypeError):
+            raise ControlError(f"no {name!r} in the answer {self.status} {self.body[:80]!r}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,15 +133,22 @@ class Part:
     def _prove(self, deadline: float) -> bool:
         """Probe until the fault is seen to bite, at most until it is due to end."""
         while True:
-            seen = self._kind.measure(deadline - time.monotonic(), self._stop)
-            bites = self._kind.bites(seen, self._healthy)
+            seen, reason = self._look(deadline - time.monotonic())
+            bites = seen is not None and self._kind.bites(seen, self._healthy)
             if bites or self._stop.is_set() or time.monotonic() + PAUSE >= deadline:
                 break
             time.sleep(PAUSE)
         if self._stop.is_set():
             raise FaultError("it was healed while it was being proved")
-        self._write("fault_proved" if bites else "fault_unproved", measured=self._measured(seen))
+        self._write("fault_proved" if bites else "fault_unproved", measured=self._measured(seen), **reason)
         return bites
+
+    def _look(self, seconds: float) -> tuple[Measurement | None, dict[str, str]]:
+        """Measure; where that fails, return why."""
+        try:
+            return self._kind.measure(seconds, self._stop), {}
+        except TROUBLE as error:
+            return None, {"reason": str(error)}
 
     def _mend(self) -> None:
         deadline = time.monotonic() + HEAL_PATIENCE

@@ -94,6 +94,20 @@ def start(choice: str, log: Path) -> Server:
     return _start(binary, log)
 
 
+def revive(server: Server) -> Server:
+    """Start a server again that was started here and has ended: where it was, without any proxy.
+
+    Raises ProxyError when it doesn't come up.
+    """
+    assert server.log
+    binary = find_real() if server.kind == "real" else None
+    revived = _launch(binary, server.log, int(server.api.rpartition(":")[2]))
+    if not _answers(revived):
+        revived.stop()
+        raise ProxyError(f"the {server.kind} toxiproxy server ended and didn't come up again: see {server.log}")
+    return revived
+
+
 def _given(api: str) -> Server:
     return Server(api.rstrip("/"), "embedded" if EMBEDDED in Proxies(api).version() else "real")
 
@@ -102,15 +116,14 @@ def _start(binary: Path | None, log: Path) -> Server:
     """Start a server on a free port; on another one when somebody was faster."""
     log.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(TRIES):
-        server = _launch(binary, log)
+        server = _launch(binary, log, _free_port())
         if _answers(server):
             return server
         server.stop()
     raise ProxyError(f"the {server.kind} toxiproxy server didn't come up: see {log}")
 
 
-def _launch(binary: Path | None, log: Path) -> Server:
-    port = _free_port()
+def _launch(binary: Path | None, log: Path, port: int) -> Server:
     command = (
         [str(binary), "-host", LOOPBACK, "-port", str(port)]
         if binary

@@ -22,6 +22,11 @@ def show(plan: Plan, console: Console) -> None:
         console.print(plan.purpose.strip(), style="dim", highlight=False, markup=False)
     console.print(_phases(plan))
     console.print(_faults(plan) if plan.faults else "no faults")
+    for fault in plan.faults:
+        if len(fault.targets) > 1:
+            console.print(f"{fault.id} breaks {', '.join(fault.targets)}", highlight=False, markup=False)
+    if plan.control:
+        console.print(f"control provinces: {', '.join(plan.control)}", highlight=False)
     console.print(_links(plan), highlight=False, markup=False)
     console.print(_objectives(plan) if plan.objectives else "no objectives: judged on integrity and validity alone")
     console.print(

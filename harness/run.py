@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from faults.keeper import Keeper
 from faults.kinds.base import Site
 from faults.life import Life
 from faults.server import start
@@ -66,6 +67,7 @@ class Parts:
         watchdog: Who heals when the conductor can't.
         proxies: The links' proxies.
         stack: The systems.
+        keeper: Who looks after the Toxiproxy server.
 
     """
 
@@ -74,6 +76,7 @@ class Parts:
     watchdog: Watchdog
     proxies: Proxies
     stack: LocalStack
+    keeper: Keeper
 
 
 def run(plan: Plan, out: Path, toxiproxy: str, progress: Progress, crew: Crew | None = None) -> Finished:
@@ -152,9 +155,10 @@ def bring_up(
     """Start Toxiproxy and the systems; whatever fails, all that was started is stopped by ``cleanup``."""
     progress.step(f"bringing up {len(plan.systems)} systems and {len(plan.links)} links")
     server = start(toxiproxy, record.path("logs/toxiproxy.log"))
-    cleanup.callback(server.stop)
-    events.write("toxiproxy_started", api=server.api, kind=server.kind)
     proxies = Proxies(server.api)
+    keeper = Keeper(server, proxies, watchdog, events)
+    cleanup.callback(keeper.stop)
+    events.write("toxiproxy_started", api=server.api, kind=server.kind)
     names = [link.name for link in plan.links]
     if server.process is None:
         cleanup.callback(proxies.delete_all, names)
@@ -165,7 +169,7 @@ def bring_up(
     stack = LocalStack(plan, record, events, watchdog, bind)
     cleanup.callback(stack.stop)
     stack.start(server, proxies)
-    return Parts(record, events, watchdog, proxies, stack)
+    return Parts(record, events, watchdog, proxies, stack, keeper)
 
 
 def serve_metrics(live: Live, events: EventLog, cleanup: ExitStack, progress: Progress) -> None:
@@ -227,6 +231,7 @@ def watch(
         while phases and t >= phases[0][0]:
             parts.events.write("phase_started", phase=phases.pop(0)[2].name)
         gone |= note_exits(parts, timeline, gone)
+        parts.keeper.look()
         live.faults = set(timeline.active)
         live.look()
         progress.show(live, t)

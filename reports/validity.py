@@ -168,6 +168,7 @@ def _saturation(load: Load, limits: Limits) -> Iterator[str]:
 ACCIDENTS = {
     "worker_lost": "load: a Locust worker was lost; see logs/, then run the campaign again",
     "interrupted": "the run was interrupted; let it run to its end",
+    "toxiproxy_lost": "the Toxiproxy server ended and links broke that no fault broke; run the campaign again",
     "conductor_lost": "the conductor was lost and the watchdog healed the faults; run the campaign again",
 }
 

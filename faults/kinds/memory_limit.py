@@ -10,7 +10,8 @@ from faults.kinds.process import ProcessKind, whole
 from faults.leases import LimitLease
 from faults.probe import Measurement, probe
 
-BURST = 48  # replies of a megabyte that a proof asks for at a time, without reading them
+FEW = 8  # replies of a megabyte that are asked for at a time before the fault, and read only then
+MANY = 64  # the same from the fault on: more than the memory that the process keeps from before can hold
 REPLY = 1_000_000  # bytes
 REQUEST = f"GET /healthz?bytes={REPLY} HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n".encode()
 
@@ -19,15 +20,18 @@ class MemoryLimit(ProcessKind):
     """Limits the process's address space to what it has (RLIMIT_AS) and ``headroom``.
 
     A process that needs more fails in its own way: the mocks answer 500, or abort. The proof provokes that. Healing
-    takes the limit away, and starts a process again that has died of it.
+    takes the limit away, and starts a process again that has died of it or gives no answer.
     """
 
     name = "memory-limit"
     summary = "the system's process gets headroom more memory and no more (RLIMIT_AS); one that dies of it is restarted"
-    proof = f"of {BURST} replies of 1 MB at a time, not all come whole; before the fault, all did"
+    proof = (
+        f"of {MANY} replies of 1 MB at a time not all come whole; before the fault all of {FEW} did, after it all do"
+    )
     attributes = (Attribute("headroom", "MB", 0, 16, "what it may take beyond what it has", default=0),)
     patience = 4.0
     _lease: LimitLease | None = None
+    _begun = _limited = False
 
     @property
     def lease(self) -> LimitLease:
@@ -44,37 +48,48 @@ class MemoryLimit(ProcessKind):
             raise FaultError(f"{self.name} {self.fault.target}: its process has ended")
         limit = process.memory_info().vms + self.values["headroom"] * 1_000_000
         process.rlimit(psutil.RLIMIT_AS, (limit, self.lease.before[1]))
+        self._begun = self._limited = True
 
     def held(self) -> bool:
         """Ask the operating system; a process that died of the limit is broken still."""
-        return not self.processes.is_running(self.fault.target) or self.lease.held()
+        if self._limited:
+            return self.lease.process() is None or self.lease.held()
+        return not self.processes.is_running(self.fault.target)
 
     def heal(self) -> None:
-        """Take the limit away, and start the process where it has died."""
+        """Take the limit away, and start a process anew that has died of it or is dying."""
         self.lease.release()
-        if not self.processes.is_running(self.fault.target):
+        if self._limited and not self._answers():
+            if self.processes.is_running(self.fault.target):
+                self.processes.kill(self.fault.target)
             self.processes.restart(self.fault.target)
+        self._limited = False
+
+    def _answers(self) -> bool:
+        return all(probe(self.address, 2.0, down=REPLY).ok for _ in range(2))
 
     def measure(self, seconds: float, stop: Event | None = None) -> Measurement:
         """Ask for many large replies at a time, and read them only then."""
         first = probe(self.address, min(seconds, 1.0), stop=stop)
         if not first.ok:
             return first
-        sizes = _burst(self.address, min(seconds, self.patience))
+        number = MANY if self._begun else FEW
+        sizes = _burst(self.address, number, min(seconds, self.patience))
         came = sum(size > REPLY for size in sizes)
-        return Measurement("ok" if came == BURST else "error", first.seconds, sum(sizes), {"whole": came, "of": BURST})
+        detail = {"whole": came, "of": number}
+        return Measurement("ok" if came == number else "error", first.seconds, sum(sizes), detail)
 
     def bites(self, seen: Measurement, healthy: Measurement | None) -> bool:
         """Tell replies that weren't whole, or a process that has died, where all came before."""
         return whole(healthy) and seen.outcome in ("error", "refused", "reset", "closed")
 
 
-def _burst(address: str, seconds: float) -> list[int]:
+def _burst(address: str, number: int, seconds: float) -> list[int]:
     """Ask over many connections, then read each to its end; returns how many bytes each gave."""
     host, _, port = address.rpartition(":")
     connections = []
     try:
-        for _ in range(BURST):
+        for _ in range(number):
             connection = _dial(host, int(port), seconds)
             if connection:
                 connections.append(connection)

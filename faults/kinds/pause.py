@@ -1,6 +1,7 @@
 """A process that hangs."""
 
 import signal
+import time
 
 import psutil
 
@@ -10,6 +11,7 @@ from faults.probe import Measurement
 from model.plan import Fault
 
 SILENCE = 1.0  # seconds without a byte that prove it
+STANDS = 0.5  # seconds that the operating system may take to stop a process
 
 
 class Pause(ProcessKind):
@@ -55,11 +57,14 @@ class Pause(ProcessKind):
 
 
 def stop(lease: StopLease) -> None:
-    """Stop a process; raises OSError where it has ended."""
+    """Stop a process and wait until it stands; raises OSError where it has ended."""
     process = lease.process()
     try:
         if process is None:
             raise ProcessLookupError(f"process {lease.pid} of {lease.target} has ended")
         process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + STANDS
+        while not lease.held() and time.monotonic() < deadline:
+            time.sleep(0.001)
     except psutil.NoSuchProcess:
         raise ProcessLookupError(f"process {lease.pid} of {lease.target} has ended") from None

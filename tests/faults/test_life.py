@@ -162,7 +162,9 @@ def test_a_fault_that_does_not_bite_is_unproved(
     monkeypatch.setattr(ProxyLease, "held", lambda self: bool(names(record)) and not life_over[0])
     life_over = [False]
     duration = {"flap": 1.3, "brownout": 1.6, "slicer": 1.8}.get(kind, 1.1)
-    life = Life(fault(kind, attributes, duration=duration), site=Site(Harmless(server.api)), watchdog=ledger, events=events)
+    life = Life(
+        fault(kind, attributes, duration=duration), site=Site(Harmless(server.api)), watchdog=ledger, events=events
+    )
     assert not life.apply()
     assert names(record) == ["fault_applied", "fault_read_back", "fault_unproved"]
     life_over[0] = True
@@ -223,7 +225,9 @@ def test_healing_while_it_is_proved_ends_the_proof(
     proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger
 ) -> None:
     """Ctrl-C doesn't wait for a proof of 30 s."""
-    life = Life(fault("latency", {"latency": 30_000}, duration=60.0), site=Site(proxies), watchdog=ledger, events=events)
+    life = Life(
+        fault("latency", {"latency": 30_000}, duration=60.0), site=Site(proxies), watchdog=ledger, events=events
+    )
     thread = Thread(target=life.apply)
     thread.start()
     eventually(lambda: "fault_read_back" in names(record))
@@ -387,7 +391,10 @@ def test_the_table_names_every_kind_as_its_class_does() -> None:
         ({"kind": "latency", "attributes": {"latency": 100, "toxicity": 0}}, "out of range"),
         ({"kind": "restart", "link": None, "system": "vneid", "attributes": {"pause": 5000}}, "doesn't fit"),
         ({"kind": "pause", "link": None, "system": "vneid", "duration": 0.5}, "too short"),
-        ({"kind": "cpu-limit", "link": None, "system": "vneid", "attributes": {"share": 80, "period": 200}}, "50 ms at least"),
+        (
+            {"kind": "cpu-limit", "link": None, "system": "vneid", "attributes": {"share": 80, "period": 200}},
+            "50 ms at least",
+        ),
     ],
 )
 def test_attributes_that_make_no_sense_are_named(wrong: dict[str, Any], says: str) -> None:

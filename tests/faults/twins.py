@@ -7,7 +7,7 @@ import re
 import select
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ SLOTS = 4
 HEADERS = ("Content-Type", "X-Content-Type-Options", "Location", "Transfer-Encoding", "Connection", "Allow")
 PORT = re.compile(r"(127\.0\.0\.1|\[::\]|\[::1\]|localhost):(\d{4,5})\b")
 DETAIL = re.compile(r"bad request body: (?:[^\"\\]|\\.)*")
+VERSION = re.compile(r'"version": ".*"')
 NAME_SERVER = re.compile(r"(lookup \S+) on \S+: ")
-QUIET = 0.06  # seconds without a byte after which nothing more is expected
+QUIET = 0.02  # seconds without a byte after which nothing more is expected
+ROUNDS = 3  # of looking that find nothing
 PATIENCE = 6.0  # seconds that one of the two may lag behind the other
 
 Reply = tuple[Any, ...]
@@ -102,7 +104,7 @@ class Twin:
         return (LOOPBACK if host in ("", "[::]", "localhost") else host.strip("[]")), int(port or 0)
 
     def _seen(self, response: http.client.HTTPResponse, text: str) -> Reply:
-        shown = DETAIL.sub("bad request body: …", NAME_SERVER.sub(r"\1: ", text))
+        shown = VERSION.sub('"version": …', DETAIL.sub("bad request body: …", NAME_SERVER.sub(r"\1: ", text)))
         length = response.getheader("Content-Length") if shown == text else None
         identity = response.getheader("X-Toxiproxy-Request-Id")
         return (
@@ -216,24 +218,32 @@ def dial(twin: Twin, name: str, world: World) -> tuple[End | None, End | None]:
     return client, None
 
 
-def settle(lines: Iterable[Line]) -> None:
-    """Wait until the same has happened on both sides of every line, and nothing more happens."""
+def settle(lines: Iterable[Line], ping: Callable[[], None]) -> None:
+    """Wait until the same has happened on both sides of every line, and nothing more happens.
+
+    Both servers answer a ping in between: when the machine stood still for a while, quiet means nothing.
+    """
     lines = list(lines)
-    if not lines:
-        return
+    if lines:
+        _settle(lines)
+        ping()
+        _settle(lines)
+
+
+def _settle(lines: list[Line]) -> None:
     ends = [end for line in lines for end in (*line.client.values(), *line.server.values())]
     begin = last = time.monotonic()
+    idle = 0
     while True:
-        came = [end.pump() for end in ends]
+        came = any([end.pump() for end in ends])  # noqa: C419 - every end is pumped
         now = time.monotonic()
-        last = now if any(came) else last
+        last, idle = (now, 0) if came else (last, idle + 1)
         differing = [line for line in lines if line.seen("real") != line.seen("embedded")]
-        if not differing and now - last > QUIET:
+        if not differing and now - last > QUIET and idle >= ROUNDS:
             return
         if differing and now - max(begin, last) > PATIENCE:
             raise Diverged(_difference(differing[0]))
-        listening = [end.sock for end in ends if end.state == "open" and end.sock.fileno() >= 0]
-        select.select(listening, [], [], 0.01)
+        select.select([end.sock for end in ends if end.state == "open"], [], [], QUIET / ROUNDS)
 
 
 def _difference(line: Line) -> str:

@@ -42,13 +42,14 @@ def free_ports(number):
 class Stack:
     """The systems of some provinces; each name runs in the process that it was started in."""
 
-    def __init__(self, folder, provinces=("01",), defects=(), seed=1):
+    def __init__(self, folder, provinces=("01",), defects=(), seed=1, token=""):
         self.folder = folder
         self.provinces = list(provinces)
         self.names = systems(provinces)
         self.ports = dict(zip(self.names, free_ports(len(self.names)), strict=True))
         self.defects = list(defects)
         self.seed = seed
+        self.token = token
         self.processes = {}
         self.http = httpx.Client(trust_env=False, timeout=10)
 
@@ -60,6 +61,7 @@ class Stack:
             "links": {link.name: f"127.0.0.1:{self.ports[link.target]}" for link in links(self.provinces)},
             "defects": self.defects,
             "seed": self.seed,
+            "control": self.token,
         }
 
     def spawn(self, *names):

@@ -1,0 +1,100 @@
+"""A Toxiproxy server that ends or hangs in the middle of a fault."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from faults.keeper import Keeper
+from faults.kinds.base import Site
+from faults.life import Life
+from faults.probe import probe
+from faults.server import Server, find_real, start
+from faults.toxiproxy import Proxies
+from faults.watchdog_client import Watchdog
+from model.record import EventLog, Record
+from tests.faults.conftest import KINDS, eventually
+from tests.faults.test_life import LINK, Ledger, fault, names
+
+OTHER = "national->vneid"
+
+
+@pytest.fixture(params=KINDS)
+def mortal(request: pytest.FixtureRequest, tmp_path: Path) -> Server:
+    """Give a server of one test's own."""
+    if request.param == "real" and find_real() is None and os.environ.get("CI") != "true":
+        pytest.skip("no toxiproxy-server here: `make toxiproxy` gets it")
+    return start(request.param, tmp_path / "toxiproxy.log")
+
+
+@pytest.fixture
+def links(mortal: Server, upstream: str) -> Iterator[Proxies]:
+    proxies = Proxies(mortal.api)
+    proxies.create_all({LINK: upstream, OTHER: upstream})
+    yield proxies
+    proxies.close()
+
+
+@pytest.fixture
+def keeper(mortal: Server, links: Proxies, events: EventLog, record: Record) -> Iterator[Keeper]:
+    watchdog = Watchdog.start(record.path("events.jsonl"))
+    keeper = Keeper(mortal, links, watchdog, events)
+    yield keeper
+    keeper.stop()
+    watchdog.close()
+
+
+@pytest.mark.parametrize(("kind", "attributes"), [("latency", {"latency": 200}), ("down", {})])
+def test_a_server_that_ends_is_started_again_and_the_fault_is_healed(
+    keeper: Keeper, links: Proxies, events: EventLog, record: Record, kind: str, attributes: dict[str, int]
+) -> None:
+    """Its proxies are where they were, and clean; the record says that the fault was released early."""
+    listens = {name: state.listen for name, state in links.all().items()}
+    life = Life(fault(kind, attributes, duration=60), site=Site(links), watchdog=Ledger(), events=events)
+    assert life.apply()
+    assert not keeper.look()
+    assert keeper.server.process
+    keeper.server.process.kill()
+    keeper.server.process.wait()
+    assert keeper.look()
+    assert {name: state.listen for name, state in links.all().items()} == listens
+    life.heal()
+    assert life.gone
+    assert all(state.clean for state in links.all().values())
+    assert all(probe(address, 2).ok for address in listens.values())
+    assert names(record)[3:] == [
+        *("toxiproxy_lost", "toxiproxy_restarted", "fault_released_early", "fault_healed", "fault_gone")
+    ]
+
+
+def test_proxies_that_a_restarted_server_has_lost_are_made_again_by_healing(
+    keeper: Keeper, links: Proxies, events: EventLog
+) -> None:
+    """A server that isn't ours may come back empty: healing doesn't leave a link without its proxy."""
+    life = Life(fault("latency", {"latency": 200}, duration=60), site=Site(links), watchdog=Ledger(), events=events)
+    assert life.apply()
+    other = Proxies(links.api)
+    other.delete_all([LINK, OTHER])
+    life.heal()
+    assert all(state.clean for state in links.all().values())
+    assert len(links.all()) == 2
+    assert life.gone
+
+
+def test_healing_outlives_a_server_that_hangs(keeper: Keeper, links: Proxies, events: EventLog) -> None:
+    """It is tried until the server answers again."""
+    life = Life(fault("down", duration=60), site=Site(links), watchdog=Ledger(), events=events)
+    assert life.apply()
+    process = keeper.server.process
+    assert process
+    process.send_signal(signal.SIGSTOP)
+    Timer(4.0, process.send_signal, [signal.SIGCONT]).start()
+    began = time.monotonic()
+    life.heal()
+    assert 3.5 < time.monotonic() - began < 9
+    assert life.gone
+    eventually(lambda: links.get(LINK).clean)
