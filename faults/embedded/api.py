@@ -1,19 +1,24 @@
 """The HTTP API: what every route does."""
 
+import asyncio
+import posixpath
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from json import dumps
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from faults.embedded.errors import ApiError, error
-from faults.embedded.gojson import fields, parse
+from faults.embedded.gojson import Object, dumps, fields, parse
+from faults.embedded.metrics import TYPE, Metrics
 from faults.embedded.proxy import Proxy, toxic_as_json
 
 VERSION = "2.12.0+embedded"
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
-PROXY_FIELDS = {"name": str, "listen": str, "upstream": str, "enabled": bool}
+PROXY_FIELDS = {"name": str, "listen": str, "upstream": str, "enabled": bool, "logger": Object}
+TIMEOUT = 25.0  # seconds that a request may take
+LATE = b"<html><head><title>Timeout</title></head><body><h1>Timeout</h1></body></html>"
+METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,14 @@ class Answer:
         body: Its bytes.
         type: Content-Type; empty: none.
         matched: Whether a route took the request.
+        location: Where it sends the client; empty: nowhere.
     """
 
     status: int
     body: bytes = b""
     type: str = ""
     matched: bool = True
+    location: str = ""
 
 
 Handler = Callable[..., Awaitable[Answer]]
@@ -39,8 +46,11 @@ Handler = Callable[..., Awaitable[Answer]]
 class Api:
     """The proxies of the server, and the routes to them."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics | None = None) -> None:
         self.proxies: dict[str, Proxy] = {}
+        self._metrics = metrics or Metrics()
+        self._lock = asyncio.Lock()
+        self._late: set[asyncio.Future[Answer]] = set()
         self.routes: tuple[tuple[str, str, Handler], ...] = (
             ("GET", "/version", self.version),
             ("GET", "/proxies", self.list_proxies),
@@ -56,14 +66,21 @@ class Api:
             ("POST PATCH", "/proxies/{}/toxics/{}", self.update_toxic),
             ("DELETE", "/proxies/{}/toxics/{}", self.remove_toxic),
         )
+        if self._metrics.enabled:
+            self.routes += ((METHODS, "/metrics", self.metrics),)
 
     async def answer(self, method: str, target: str, user_agent: str, body: bytes) -> Answer:
         """Answer one request."""
-        parts = unquote(target.partition("?")[0]).split("/")
+        path, question, query = _relative(target).partition("?")
+        path = unquote(path, errors="surrogateescape")
+        if path != (clean := _clean(path)):
+            where = quote(clean, safe="/$&+,:;=@", errors="surrogateescape") + question + query
+            return Answer(301, matched=False, location=where)
+        parts = path.split("/")
         found = [
             (methods, handler, names)
-            for methods, path, handler in self.routes
-            if (names := _match(path, parts)) is not None
+            for methods, route, handler in self.routes
+            if (names := _match(route, parts)) is not None
         ]
         taken = next(((handler, names) for methods, handler, names in found if method in methods.split()), None)
         if taken is None:
@@ -71,10 +88,21 @@ class Api:
         if user_agent.startswith("Mozilla/"):
             return Answer(403, b"User agent not allowed\n", TEXT)
         handler, names = taken
-        try:
-            return await handler(body, *names)
-        except ApiError as problem:
-            return Answer(problem.status, dumps(_error(problem)).encode() + b"\n", TEXT)
+        return await self._in_time(_guarded(handler(body, *names)))
+
+    async def _in_time(self, work: Awaitable[Answer]) -> Answer:
+        """Return what a request's work comes to; 503 when it takes too long, and it goes on."""
+        task = asyncio.ensure_future(work)
+        done, _ = await asyncio.wait([task], timeout=TIMEOUT)
+        if done:
+            return task.result()
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+        return Answer(503, LATE, "text/html; charset=utf-8")
+
+    async def metrics(self, _: bytes) -> Answer:
+        """/metrics, with any method."""
+        return Answer(200, self._metrics.text().encode(), TYPE)
 
     async def version(self, _: bytes) -> Answer:
         """GET /version."""
@@ -90,9 +118,10 @@ class Api:
         for name in ("name", "upstream"):
             if not given.get(name):
                 raise error("missing", name)
-        if given["name"] in self.proxies:
-            raise error("proxy_exists")
-        proxy = await self._add(given)
+        async with self._lock:
+            if given["name"] in self.proxies:
+                raise error("proxy_exists")
+            proxy = await self._add(given)
         return _json(201, proxy.as_json())
 
     async def populate(self, body: bytes) -> Answer:
@@ -100,7 +129,8 @@ class Api:
         done: list[Proxy] = []
         try:
             for given in _population(parse(body)):
-                done.append(await self._add_or_replace(given))
+                async with self._lock:
+                    done.append(await self._add_or_replace(given))
         except ApiError as problem:
             return _json(problem.status, {**_error(problem), "proxies": [proxy.as_json() for proxy in done] or None})
         return _json(201, {"proxies": [proxy.as_json() for proxy in done] or None})
@@ -128,8 +158,9 @@ class Api:
 
     async def delete_proxy(self, _: bytes, name: str) -> Answer:
         """DELETE /proxies/{proxy}."""
-        self._proxy(name).stop()
-        del self.proxies[name]
+        async with self._lock:
+            await self._proxy(name).disable()
+            del self.proxies[name]
         return Answer(204)
 
     async def list_toxics(self, _: bytes, name: str) -> Answer:
@@ -163,19 +194,41 @@ class Api:
         return self.proxies[name]
 
     async def _add(self, given: dict[str, Any]) -> Proxy:
-        proxy = Proxy(given["name"], given.get("listen", ""), given["upstream"])
+        proxy = Proxy(given["name"], given.get("listen", ""), given["upstream"], self._metrics)
         if given.get("enabled", True):
-            await proxy.start()
+            await proxy.enable()
         self.proxies[proxy.name] = proxy
         return proxy
 
     async def _add_or_replace(self, given: dict[str, Any]) -> Proxy:
         existing = self.proxies.get(given["name"])
-        if existing and not existing.differs(given.get("listen", ""), given["upstream"]):
+        if existing and not await existing.differs(given.get("listen", ""), given["upstream"]):
             return existing
         if existing:
-            existing.stop()
+            await existing.disable()
         return await self._add(given)
+
+
+async def _guarded(work: Awaitable[Answer]) -> Answer:
+    """Turn an error into its answer."""
+    try:
+        return await work
+    except ApiError as problem:
+        return Answer(problem.status, dumps(_error(problem)).encode() + b"\n", TEXT)
+
+
+def _relative(target: str) -> str:
+    """Return path and query of a target that may name the host as well, as it does when sent to an HTTP proxy."""
+    if not target.startswith("http://"):
+        return target
+    _, slash, rest = target.removeprefix("http://").partition("/")
+    return slash + rest
+
+
+def _clean(path: str) -> str:
+    """Return a path without empty parts, ``.`` and ``..``."""
+    clean = "/" + posixpath.normpath("/" + path).lstrip("/")
+    return clean + "/" if path.endswith("/") and clean != "/" else clean
 
 
 def _match(path: str, parts: list[str]) -> list[str] | None:
@@ -200,7 +253,7 @@ def _population(value: Any) -> list[dict[str, Any]]:
 
 
 def _json(status: int, value: Any) -> Answer:
-    return Answer(status, dumps(value, separators=(",", ":"), ensure_ascii=False).encode(), JSON)
+    return Answer(status, dumps(value).encode(), JSON)
 
 
 def _error(problem: ApiError) -> dict[str, Any]:

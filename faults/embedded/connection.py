@@ -9,9 +9,13 @@ import socket
 import struct
 from dataclasses import dataclass
 
+from faults.embedded.address import port, split
+from faults.embedded.errors import ApiError
+from faults.embedded.metrics import Labels, Metrics
 from faults.embedded.toxics.base import Chunk, Stage, Toxic
 from faults.embedded.toxics.noop import Noop
 
+CHUNK = 32 * 1024  # bytes of the largest chunk that a toxic gets
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s: closing sends a reset
 
 
@@ -74,9 +78,12 @@ class Peer(asyncio.Protocol):
         if onward is None:
             self._early.append(data)
             self.hold()
-        elif onward.running:
+            return
+        onward.received += len(data)
+        if onward.running:
             onward.queue(data)
         else:
+            onward.sent += len(data)
             onward.target.transport.write(data)
 
     def eof_received(self) -> bool:
@@ -133,16 +140,27 @@ class Peer(asyncio.Protocol):
 
 
 class Direction:
-    """One direction of a connection: from a source socket, through the stages of its toxics, to a target socket."""
+    """One direction of a connection: from a source socket, through the stages of its toxics, to a target socket.
 
-    def __init__(self, source: Peer, target: Peer, chain: list[Placed]) -> None:
+    Attributes:
+        source: Where it reads.
+        target: Where it writes.
+        running: Its toxics, in order.
+        received: Bytes read.
+        sent: Bytes written.
+    """
+
+    def __init__(self, source: Peer, target: Peer, chain: list[Placed], meter: "Meter") -> None:
         self.source = source
         self.target = target
         self.running: list[Running] = []
+        self.received = 0
+        self.sent = 0
+        self._meter = meter
         source.onward = self
         target.inward = self
         for placed in chain:
-            self.add(placed)
+            self._append(placed)
             if placed.toxic.resets:
                 source.reset_at_close()
                 target.reset_at_close()
@@ -150,19 +168,24 @@ class Direction:
     def queue(self, data: bytes) -> None:
         """Give data to the first toxic."""
         first = self.running[0].stage
-        first.put(Chunk(data, asyncio.get_running_loop().time()))
+        now = asyncio.get_running_loop().time()
+        for start in range(0, len(data), CHUNK):
+            first.put(Chunk(data[start : start + CHUNK], now))
         if first.full:
             self.source.hold()
 
     def end(self) -> None:
         """Take the end of the source's stream."""
+        self._meter.received(self.received)
         (self.running[0].stage if self.running else self).put(None)
 
     def put(self, chunk: Chunk | None) -> None:
         """Take what comes out of the last toxic."""
         if chunk is None:
+            self._meter.sent(self.sent)
             self.target.transport.close()
         elif not self.target.transport.is_closing():
+            self.sent += len(chunk.data)
             self.target.transport.write(chunk.data)
 
     async def room(self) -> None:
@@ -175,41 +198,78 @@ class Direction:
         if free:
             self.source.let_go()
 
-    def add(self, placed: Placed) -> None:
-        """Put a toxic at the end of the chain."""
-        stage = Stage(self, placed.toxic.limit, self.resume)
-        if self.running:
-            self.running[-1].stage.sink = stage
-        self.running.append(Running(placed, stage, _start(placed, stage)))
+    async def add(self, placed: Placed) -> None:
+        """Put a toxic at the end of the chain; the one before it passes on what it holds, and starts anew."""
+        last = self.running[-1] if self.running else None
+        if last is None or await _interrupted(last):
+            self._append(placed)
+        if last:
+            _restart(last)
 
     async def update(self, placed: Placed) -> None:
         """Let a toxic go on with its changed settings."""
-        for running in self.running:
-            if running.placed is placed and not running.stage.closed:
-                await _interrupt(running.task)
-                running.task = _start(placed, running.stage)
+        for running in self._those(placed):
+            await _interrupted(running)
+            _restart(running)
 
     async def remove(self, placed: Placed) -> None:
-        """Take a toxic out of the chain, and pass on what waits in it."""
-        for running in [running for running in self.running if running.placed is placed]:
-            await _interrupt(running.task)
-            if not running.stage.closed:
-                running.placed.toxic.cleanup(running.stage)
-            if not running.stage.closed:
-                self._take_out(running)
+        """Take a toxic out of the chain, and pass on what waits in it and what the one before it holds."""
+        for running in self._those(placed):
+            if not await _interrupted(running):
+                continue
+            running.placed.toxic.cleanup(running.stage)
+            if running.stage.closed:
+                continue
+            place = self.running.index(running)
+            before = self.running[place - 1] if place else None
+            if before:
+                await _interrupted(before)
+            self._take_out(running, before)
 
     def stop(self) -> None:
         """End every stage's task."""
         for running in self.running:
             running.task.cancel()
+        self._meter.received(self.received)
+        self._meter.sent(self.sent)
 
-    def _take_out(self, running: Running) -> None:
+    def _those(self, placed: Placed) -> list[Running]:
+        return [running for running in self.running if running.placed is placed]
+
+    def _append(self, placed: Placed) -> None:
+        stage = Stage(self, placed.toxic.limit, self.resume)
+        if self.running:
+            self.running[-1].stage.sink = stage
+        self.running.append(Running(placed, stage, _start(placed, stage)))
+
+    def _take_out(self, running: Running, before: Running | None) -> None:
         running.stage.flush()
-        place = self.running.index(running)
-        if place > 0:
-            self.running[place - 1].stage.sink = running.stage.sink
-        del self.running[place]
+        if before:
+            before.stage.sink = running.stage.sink
+            _restart(before)
+        self.running.remove(running)
         self.resume()
+
+
+class Meter:
+    """Counts the bytes of one direction of one connection, once, when it has ended."""
+
+    def __init__(self, metrics: Metrics, labels: Labels) -> None:
+        self._metrics = metrics
+        self._labels = labels
+        self._counted: set[str] = set()
+
+    def received(self, number: int) -> None:
+        """Count what was read."""
+        if "received" not in self._counted:
+            self._counted.add("received")
+            self._metrics.add("received", self._labels, number)
+
+    def sent(self, number: int) -> None:
+        """Count what was written."""
+        if "sent" not in self._counted:
+            self._counted.add("sent")
+            self._metrics.add("sent", self._labels, number)
 
 
 class Connection:
@@ -229,17 +289,16 @@ class Connection:
         self._dialling = asyncio.create_task(self._dial())
 
     async def _dial(self) -> None:
-        host, _, port = self._proxy.upstream.rpartition(":")
         try:
-            await asyncio.get_running_loop().create_connection(lambda: self.server, host.strip("[]"), int(port))
-        except (OSError, ValueError, OverflowError):
+            host, service = split(self._proxy.upstream)
+            await asyncio.get_running_loop().create_connection(lambda: self.server, host or "localhost", port(service))
+        except (OSError, ValueError, OverflowError, ApiError):
             self._proxy.connections.discard(self)
             self.client.transport.close()
             return
-        chain = self._proxy.chain
         self._directions = [
-            Direction(self.client, self.server, chain["upstream"]),
-            Direction(self.server, self.client, chain["downstream"]),
+            Direction(self.client, self.server, self._proxy.chain["upstream"], self._proxy.meter("upstream")),
+            Direction(self.server, self.client, self._proxy.chain["downstream"], self._proxy.meter("downstream")),
         ]
         self.client.begin()
         self.server.begin()
@@ -287,15 +346,24 @@ class Owner:
     """What a connection knows of its proxy.
 
     Attributes:
+        name: Unique on the server.
+        listen: ``host:port``, the real one once it has listened.
         upstream: ``host:port`` to dial.
         chain: Toxics by stream, in order.
         connections: Those that are open.
     """
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, name: str, listen: str, upstream: str, metrics: Metrics) -> None:
+        self.name = name
+        self.listen = listen
         self.upstream = upstream
         self.chain: dict[str, list[Placed]] = {"upstream": [], "downstream": []}
         self.connections: set[Connection] = set()
+        self._metrics = metrics
+
+    def meter(self, stream: str) -> Meter:
+        """Return the meter of one direction of a new connection."""
+        return Meter(self._metrics, (stream, self.listen, self.name, self.upstream))
 
 
 def _start(placed: Placed, stage: Stage) -> "asyncio.Task[None]":
@@ -304,6 +372,15 @@ def _start(placed: Placed, stage: Stage) -> "asyncio.Task[None]":
     return asyncio.create_task(toxic.pipe(stage))
 
 
-async def _interrupt(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait([task])
+def _restart(running: Running) -> None:
+    """Let a toxic that was interrupted act on: its toxicity is drawn again."""
+    if not running.stage.closed:
+        running.task = _start(running.placed, running.stage)
+
+
+async def _interrupted(running: Running) -> bool:
+    """Interrupt a toxic; False where its stream has ended."""
+    if not running.stage.closed:
+        running.task.cancel()
+        await asyncio.wait([running.task])
+    return not running.stage.closed

@@ -195,6 +195,122 @@ class TestApi:
         connection.close()
 
 
+class TestHttp:
+    def test_an_error_is_compact_and_ends_with_a_line(self, server: Server) -> None:
+        reply = call(server, "GET", "/proxies/none")
+        assert reply.text == '{"error":"proxy not found","status":404}\n'
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+
+    def test_angle_brackets_and_ampersands_are_escaped(self, server: Server, proxies: Proxies) -> None:
+        body = {"name": "a<&>\u2028\x07é", "listen": "127.0.0.1:0", "upstream": "127.0.0.1:1", "enabled": False}
+        reply = call(server, "POST", "/proxies", body)
+        expected = r'{"name":"a\u003c\u0026\u003e\u2028\u0007é","listen":"127.0.0.1:0","upstream":"127.0.0.1:1",'
+        assert reply.text == expected + '"enabled":false,"Logger":{},"toxics":[]}'
+
+    def test_half_of_a_surrogate_pair_is_replaced(self, server: Server, proxies: Proxies) -> None:
+        body = r'{"name":"a\ud800","listen":"127.0.0.1:0","upstream":"127.0.0.1:1"}'
+        assert call(server, "POST", "/proxies", body).json["name"] == "a\ufffd"
+
+    @pytest.mark.parametrize("path", ["//version", "/x/../version", "/./version", "/%2e%2e/version"])
+    def test_a_path_that_is_not_clean_is_redirected(self, server: Server, path: str) -> None:
+        reply = call(server, "GET", path + "?a=b")
+        assert (reply.status, reply.headers["Location"], reply.text) == (301, "/version?a=b", "")
+        assert "X-Toxiproxy-Request-Id" not in reply.headers
+
+    @pytest.mark.parametrize("path", ["/version/", "/proxies/", "/proxies/a%2Fb", "/proxies/a/b", "/%76ersion/x"])
+    def test_other_paths_are_not_found(self, server: Server, path: str) -> None:
+        assert call(server, "GET", path).text == "404 page not found\n"
+
+    def test_a_path_may_be_escaped(self, server: Server) -> None:
+        assert call(server, "GET", "/%76ersion").status == 200
+
+    def test_a_bad_escape_is_a_bad_request(self, server: Server) -> None:
+        reply = call(server, "GET", "/proxies/%zz")
+        assert (reply.status, reply.type, reply.text) == (400, "text/plain; charset=utf-8", "400 Bad Request")
+
+    def test_head_is_not_get(self, server: Server) -> None:
+        assert call(server, "HEAD", "/proxies").status == 405
+
+    def test_a_wrong_method_has_no_body(self, server: Server) -> None:
+        reply = call(server, "PUT", "/proxies", "{}", **{"User-Agent": "Mozilla/5.0"})
+        assert (reply.status, reply.type, reply.text, reply.headers["Content-Length"]) == (405, None, "", "0")
+
+    def test_a_long_answer_comes_in_chunks(self, server: Server, proxies: Proxies) -> None:
+        for number in range(20):
+            proxies.create(f"{LINK}-{number}", "127.0.0.1:1")
+        reply = call(server, "GET", "/proxies")
+        assert (reply.headers["Transfer-Encoding"], reply.headers["Content-Length"]) == ("chunked", None)
+        assert list(reply.json) == sorted(f"{LINK}-{number}" for number in range(20))
+
+    def test_a_body_that_waits_is_asked_for(self, server: Server) -> None:
+        with connect(server.api.removeprefix("http://")) as client:
+            client.sendall(b"POST /populate HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+            assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.sendall(b"[]")
+            assert client.recv(1000).startswith(b"HTTP/1.1 201 Created\r\n")
+
+
+ADDRESSES = [
+    ("abc", "address abc: missing port in address"),
+    ("[::1", "address [::1: missing ']' in address"),
+    ("[::1]0", "address [::1]0: missing port in address"),
+    ("::1:0", "address ::1:0: too many colons in address"),
+    ("127.0.0.1:99999", "address 99999: invalid port"),
+    ("127.0.0.1:-1", "address -1: invalid port"),
+    ("127.0.0.1:nothing", "lookup tcp/nothing: unknown port"),
+    ("256.0.0.1:0", "lookup 256.0.0.1: no such host"),
+    ("*:0", "lookup *: no such host"),
+]
+
+
+class TestAddresses:
+    @pytest.mark.parametrize(("listen", "message"), ADDRESSES)
+    def test_an_address_that_is_none_is_refused(
+        self, server: Server, proxies: Proxies, listen: str, message: str
+    ) -> None:
+        body = {"name": LINK, "listen": listen, "upstream": "127.0.0.1:1"}
+        assert as_error(call(server, "POST", "/proxies", body)) == error(500, f"listen tcp: {message}")
+        assert call(server, "POST", "/proxies", {**body, "enabled": False}).status == 201
+        assert as_error(call(server, "PATCH", ROUTE, {"listen": listen})) == error(500, message)
+
+    @pytest.mark.parametrize(
+        ("listen", "host"),
+        [
+            ("", "[::]"),
+            (":0", "[::]"),
+            ("0.0.0.0:0", "[::]"),
+            ("localhost:0", "127.0.0.1"),
+            ("127.0.0.1:", "127.0.0.1"),
+            ("[::1]:0", "[::1]"),
+            ("[::ffff:127.0.0.1]:0", "127.0.0.1"),
+        ],
+    )
+    def test_the_address_that_is_listened_on_is_shown(
+        self, server: Server, proxies: Proxies, listen: str, host: str
+    ) -> None:
+        body = {"name": LINK, "listen": listen, "upstream": "127.0.0.1:1"}
+        assert call(server, "POST", "/proxies", body).json["listen"].rpartition(":")[0] == host
+
+    def test_an_address_of_another_machine_is_refused(self, server: Server, proxies: Proxies) -> None:
+        body = {"name": LINK, "listen": "192.0.2.1:0", "upstream": "127.0.0.1:1"}
+        expected = error(500, "listen tcp 192.0.2.1:0: bind: cannot assign requested address")
+        assert as_error(call(server, "POST", "/proxies", body)) == expected
+
+    def test_a_change_to_a_port_that_is_taken_leaves_the_proxy_disabled(
+        self, server: Server, proxies: Proxies, proxy: str, sink: socket.socket
+    ) -> None:
+        taken = f"127.0.0.1:{sink.getsockname()[1]}"
+        reply = call(server, "PATCH", ROUTE, {"listen": taken})
+        assert as_error(reply) == error(500, f"listen tcp {taken}: bind: address already in use")
+        seen = proxies.get(LINK)
+        assert (seen.listen, seen.enabled) == (taken, False)
+        call(server, "PATCH", ROUTE, {"listen": proxy})
+
+    def test_a_disabled_proxy_is_not_resolved(self, server: Server, proxies: Proxies) -> None:
+        body = {"name": LINK, "listen": "localhost:0", "upstream": "nowhere", "enabled": False}
+        assert call(server, "POST", "/proxies", body).json["listen"] == "localhost:0"
+
+
 class TestPopulate:
     def test_proxies_are_created(self, server: Server, proxies: Proxies) -> None:
         wanted = [{"name": name, "listen": "127.0.0.1:0", "upstream": "127.0.0.1:1"} for name in ("b", "a")]
@@ -230,6 +346,31 @@ class TestPopulate:
         reply = call(server, "POST", "/populate", wanted)
         assert reply.status == 500
         assert [done["name"] for done in reply.json["proxies"]] == ["a"]
+
+    def test_unlisted_proxies_stay(self, server: Server, proxies: Proxies, proxy: str) -> None:
+        call(server, "POST", "/populate", [{"name": "a", "listen": "127.0.0.1:0", "upstream": "127.0.0.1:1"}])
+        assert sorted(proxies.all()) == ["a", LINK]
+
+    def test_every_interface_always_differs(self, server: Server, proxies: Proxies) -> None:
+        """The address that is shown is another than the one that was given."""
+        body = {"name": LINK, "listen": "0.0.0.0:0", "upstream": "127.0.0.1:1"}
+        port = call(server, "POST", "/proxies", body).json["listen"].rpartition(":")[2]
+        call(server, "POST", f"{ROUTE}/toxics", {"type": "noop"})
+        (replaced,) = call(server, "POST", "/populate", [{**body, "listen": f"0.0.0.0:{port}"}]).json["proxies"]
+        assert replaced["toxics"] == []
+        call(server, "POST", f"{ROUTE}/toxics", {"type": "noop"})
+        (kept,) = call(server, "POST", "/populate", [{**body, "listen": f"[::]:{port}"}]).json["proxies"]
+        assert len(kept["toxics"]) == 1
+
+    def test_a_replacement_that_fails_leaves_the_old_one_disabled(
+        self, server: Server, proxies: Proxies, proxy: str, sink: socket.socket
+    ) -> None:
+        call(server, "POST", f"{ROUTE}/toxics", {"type": "noop"})
+        taken = f"127.0.0.1:{sink.getsockname()[1]}"
+        reply = call(server, "POST", "/populate", [{"name": LINK, "listen": taken, "upstream": "127.0.0.1:1"}])
+        assert (reply.status, reply.json["proxies"]) == (500, None)
+        left = proxies.get(LINK)
+        assert (left.enabled, left.listen, len(left.toxics)) == (False, proxy, 1)
 
     def test_nothing_wanted_is_null(self, server: Server) -> None:
         assert call(server, "POST", "/populate", []).json == {"proxies": None}
@@ -287,6 +428,39 @@ class TestToxics:
         assert reply.json["error"].startswith("bad request body: ")
         assert call(server, "GET", f"{ROUTE}/toxics").json == []
 
+    def test_an_attribute_that_is_good_is_changed_by_a_request_that_is_not(self, server: Server, proxy: str) -> None:
+        call(server, "POST", f"{ROUTE}/toxics", {"type": "latency", "name": "one"})
+        body = {"attributes": {"latency": 7, "jitter": "x"}, "toxicity": 0.5}
+        assert call(server, "PATCH", f"{ROUTE}/toxics/one", body).status == 400
+        toxic = call(server, "GET", f"{ROUTE}/toxics/one").json
+        assert (toxic["attributes"], toxic["toxicity"]) == ({"latency": 7, "jitter": 0}, 1)
+
+    @pytest.mark.parametrize(
+        ("given", "shown"),
+        [("0.1", "0.1"), ("0.123456789", "0.12345679"), ("-2", "-2"), ("1e-7", "1e-7"), ("1e21", "1e+21")],
+    )
+    def test_a_toxicity_has_32_bits_and_no_range(self, server: Server, proxy: str, given: str, shown: str) -> None:
+        reply = call(server, "POST", f"{ROUTE}/toxics", f'{{"type":"noop","toxicity":{given}}}')
+        assert reply.text.endswith(f'"toxicity":{shown}}}')
+
+    def test_a_stream_is_named_in_any_case(self, server: Server, proxy: str) -> None:
+        reply = call(server, "POST", f"{ROUTE}/toxics", {"type": "noop", "stream": "UpStream"})
+        assert (reply.json["name"], reply.json["stream"]) == ("noop_UpStream", "UpStream")
+        assert call(server, "POST", f"{ROUTE}/toxics", {"type": "noop", "stream": ""}).status == 400
+
+    def test_the_first_error_of_several_is_told(self, server: Server, proxy: str) -> None:
+        """Body, stream, type, name, attributes."""
+        body: dict[str, Any] = {"name": "one", "type": "none", "stream": "x", "attributes": {"latency": "x"}}
+        tell = lambda: call(server, "POST", f"{ROUTE}/toxics", body).json["error"].partition(":")[0]  # noqa: E731 - one line
+        assert tell().startswith("stream was invalid")
+        body["stream"] = "upstream"
+        assert tell() == "invalid toxic type"
+        body["type"] = "latency"
+        call(server, "POST", f"{ROUTE}/toxics", {"type": "noop", "name": "one"})
+        assert tell() == "toxic already exists"
+        body["name"] = "two"
+        assert tell() == "bad request body"
+
     def test_reset_enables_and_cleans(self, server: Server, proxies: Proxies, proxy: str) -> None:
         call(server, "POST", f"{ROUTE}/toxics", {"type": "latency", "attributes": {"latency": 500}})
         call(server, "POST", ROUTE, {"enabled": False})
@@ -299,8 +473,10 @@ class TestToxics:
         [
             ("bandwidth", {"rate": -1}),
             ("slicer", {}),
-            ("slicer", {"average_size": 5, "size_variation": 5}),
-            ("slicer", {"average_size": 5, "size_variation": -1}),
+            ("slicer", {"average_size": 5, "size_variation": 7}),
+            ("slicer", {"average_size": 5, "size_variation": -5}),
+            ("bandwidth", {"rate": 2**63 - 1}),
+            ("latency", {"jitter": 2**62}),
         ],
     )
     def test_what_would_crash_the_real_server_is_refused(
@@ -524,3 +700,218 @@ class TestBehaviour:
             add(proxies, "latency", latency=20)
             proxies.remove_toxic(LINK, "latency")
         assert outcomes == ["ok"] * 80
+
+
+def silent(client: socket.socket, seconds: float = 0.15) -> bool:
+    """Tell whether nothing comes, not even the end."""
+    client.settimeout(seconds)
+    try:
+        client.recv(1)
+    except TimeoutError:
+        return True
+    finally:
+        client.settimeout(5)
+    return False
+
+
+def ended(sock: socket.socket) -> bool:
+    """Read up to the end; tell whether it comes, one way or the other."""
+    try:
+        while sock.recv(65536):
+            pass
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+STREAMS = ["upstream", "downstream"]
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+class TestBothStreams:
+    """What a toxic does to a stream, it does to that one only."""
+
+    def ends(self, stream: str, pair: tuple[socket.socket, socket.socket]) -> tuple[socket.socket, socket.socket]:
+        """Return the end that sends in a stream, and the one that receives."""
+        client, server = pair
+        return (client, server) if stream == "upstream" else (server, client)
+
+    def test_latency(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
+        sender, receiver = self.ends(stream, pair(proxies, sink))
+        add(proxies, "latency", stream, latency=150)
+        assert 0.14 < timed(receiver, sender) < 0.5
+        assert timed(sender, receiver) < 0.12
+
+    def test_bandwidth(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
+        sender, receiver = self.ends(stream, pair(proxies, sink))
+        add(proxies, "bandwidth", stream, rate=100)
+        assert 0.25 < timed(receiver, sender, bytes(30_000)) < 0.7
+        assert timed(sender, receiver, bytes(30_000)) < 0.2
+
+    def test_slow_close(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
+        sender, receiver = self.ends(stream, pair(proxies, sink))
+        add(proxies, "slow_close", stream, delay=200)
+        sender.close()
+        start = time.monotonic()
+        assert ended(receiver)
+        assert 0.15 < time.monotonic() - start < 1
+
+    def test_timeout_is_put_off_by_data(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
+        sender, receiver = self.ends(stream, pair(proxies, sink))
+        add(proxies, "timeout", stream, timeout=300)
+        start = time.monotonic()
+        for _ in range(4):
+            sender.sendall(b"x")
+            assert silent(receiver)
+        assert ended(receiver)
+        assert 0.7 < time.monotonic() - start < 2
+        assert ended(sender)
+
+    def test_reset_peer_leaves_older_connections_without_a_reset(
+        self, proxies: Proxies, sink: socket.socket, stream: str
+    ) -> None:
+        sender, receiver = self.ends(stream, pair(proxies, sink))
+        add(proxies, "reset_peer", stream)
+        sender.sendall(b"dropped")
+        assert receiver.recv(100) == b""
+        newer, other = self.ends(stream, pair(proxies, sink))
+        newer.sendall(b"dropped")
+        with pytest.raises(ConnectionResetError):
+            other.recv(100)
+        with pytest.raises(ConnectionResetError):
+            newer.recv(100)
+
+    def test_slicer(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
+        """1000 bytes in slices of at most 100 are 16 of 62 or 63."""
+        sender, receiver = self.ends(stream, pair(proxies, sink))
+        add(proxies, "slicer", stream, average_size=100, delay=20_000)
+        sender.sendall(bytes(1000))
+        sizes = []
+        while sum(sizes) < 1000:
+            sizes.append(len(receiver.recv(65536)))
+        assert set(sizes) <= {62, 63, 125, 126}
+        assert len(sizes) > 8
+
+    def test_limit_data_counts_per_connection(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
+        add_later = pair(proxies, sink)
+        add(proxies, "limit_data", stream, bytes=6)
+        for ends in (add_later, pair(proxies, sink)):
+            sender, receiver = self.ends(stream, ends)
+            assert timed(receiver, sender, b"1234") < 1
+            sender.sendall(b"5678")
+            assert receiver.recv(100) == b"56"
+            assert ended(receiver)
+
+    def test_noop(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
+        sender, receiver = self.ends(stream, pair(proxies, sink))
+        add(proxies, "noop", stream)
+        assert timed(receiver, sender, bytes(range(256)) * 1000) < 1
+
+    def test_the_removal_of_a_timeout_closes_the_connection(
+        self, proxies: Proxies, sink: socket.socket, stream: str
+    ) -> None:
+        sender, receiver = self.ends(stream, pair(proxies, sink))
+        add(proxies, "timeout", stream, timeout=0)
+        sender.sendall(b"lost")
+        assert silent(receiver)
+        proxies.remove_toxic(LINK, "timeout")
+        assert ended(receiver)
+        assert ended(sender)
+        sender, receiver = self.ends(stream, pair(proxies, sink))
+        assert timed(receiver, sender) < 0.5
+
+    def test_the_removal_of_a_slow_close_ends_the_wait(
+        self, proxies: Proxies, sink: socket.socket, stream: str
+    ) -> None:
+        sender, receiver = self.ends(stream, pair(proxies, sink))
+        add(proxies, "slow_close", stream, delay=60_000)
+        sender.close()
+        assert silent(receiver)
+        proxies.remove_toxic(LINK, "slow_close")
+        assert ended(receiver)
+
+
+class TestLiveChanges:
+    def test_a_new_toxic_releases_the_chunk_that_the_one_before_holds(
+        self, proxies: Proxies, sink: socket.socket
+    ) -> None:
+        client, server = pair(proxies, sink)
+        add(proxies, "latency", latency=60_000)
+        server.sendall(b"first")
+        assert silent(client)
+        server.sendall(b"second")
+        assert silent(client)
+        add(proxies, "noop")
+        assert client.recv(100) == b"first"
+        assert silent(client)
+        proxies.remove_toxic(LINK, "noop")
+        assert client.recv(100) == b"second"
+
+    def test_a_changed_timeout_starts_anew(self, server: Server, proxies: Proxies, sink: socket.socket) -> None:
+        client, _ = pair(proxies, sink)
+        add(proxies, "timeout", timeout=0)
+        assert silent(client)
+        call(server, "PATCH", f"{ROUTE}/toxics/timeout", {"attributes": {"timeout": 100}})
+        start = time.monotonic()
+        assert ended(client)
+        assert 0.05 < time.monotonic() - start < 1
+
+    def test_a_raised_limit_lets_more_through(self, server: Server, proxies: Proxies, sink: socket.socket) -> None:
+        client, accepted = pair(proxies, sink)
+        add(proxies, "limit_data", bytes=6)
+        assert timed(client, accepted, b"1234") < 1
+        call(server, "PATCH", f"{ROUTE}/toxics/limit_data", {"attributes": {"bytes": 8}})
+        accepted.sendall(b"567890")
+        assert client.recv(100) == b"5678"
+        assert ended(client)
+
+    def test_a_limit_below_what_has_passed_closes_at_the_next_data(
+        self, server: Server, proxies: Proxies, sink: socket.socket
+    ) -> None:
+        client, accepted = pair(proxies, sink)
+        add(proxies, "limit_data", bytes=6)
+        assert timed(client, accepted, b"1234") < 1
+        call(server, "PATCH", f"{ROUTE}/toxics/limit_data", {"attributes": {"bytes": 2}})
+        assert silent(client)
+        accepted.sendall(b"5")
+        assert client.recv(100) == b""
+
+    def test_a_changed_bandwidth_lets_go_what_it_holds(
+        self, server: Server, proxies: Proxies, sink: socket.socket
+    ) -> None:
+        client, accepted = pair(proxies, sink)
+        add(proxies, "bandwidth", rate=0)
+        accepted.sendall(b"held")
+        assert silent(client)
+        call(server, "PATCH", f"{ROUTE}/toxics/bandwidth", {"attributes": {"rate": 1000}})
+        assert client.recv(100) == b"held"
+
+    def test_reset_cleans_open_connections(self, server: Server, proxies: Proxies, sink: socket.socket) -> None:
+        client, accepted = pair(proxies, sink)
+        add(proxies, "latency", latency=60_000)
+        accepted.sendall(b"held")
+        assert silent(client)
+        assert call(server, "POST", "/reset").status == 204
+        assert client.recv(100) == b"held"
+        assert timed(client, accepted) < 0.15
+
+    def test_toxicity_is_drawn_per_connection(self, proxies: Proxies, sink: socket.socket) -> None:
+        """Of 40 connections under a toxicity of one half some carry everything and some nothing."""
+        proxies.create(LINK, f"127.0.0.1:{sink.getsockname()[1]}")
+        proxies.add_toxic(LINK, "half", "timeout", "downstream", {"timeout": 0}, toxicity=0.5)
+        pairs = [pair(proxies, sink) for _ in range(40)]
+        for _ in range(3):
+            for _, accepted in pairs:
+                accepted.sendall(b"x")
+        time.sleep(0.2)
+        received = []
+        for client, _ in pairs:
+            client.setblocking(False)
+            try:
+                received.append(client.recv(100))
+            except BlockingIOError:
+                received.append(b"")
+        assert set(received) == {b"", b"xxx"}
+        assert 5 < received.count(b"") < 35

@@ -9,6 +9,9 @@ from typing import ClassVar, Protocol
 
 from faults.embedded.errors import error
 
+MILLISECOND = 1_000_000  # nanoseconds
+MICROSECOND = 1_000
+
 
 @dataclass(slots=True)
 class Chunk:
@@ -21,6 +24,16 @@ class Chunk:
 
     data: bytes
     time: float
+
+
+def in_64_bits(number: int) -> int:
+    """Return what is left of a number in a signed integer of 64 bits: Go's overflow."""
+    return (number + 2**63) % 2**64 - 2**63
+
+
+def seconds(value: int, unit: int) -> float:
+    """Return a duration that is given in units of so many nanoseconds; none is negative."""
+    return max(0, in_64_bits(value * unit)) / 1e9
 
 
 class Sink(Protocol):

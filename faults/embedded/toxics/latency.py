@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Mapping
 
-from faults.embedded.toxics.base import Chunk, Stage, Toxic
+from faults.embedded.toxics.base import MILLISECOND, Chunk, Stage, Toxic, in_64_bits
 
 
 class Latency(Toxic):
@@ -17,11 +17,11 @@ class Latency(Toxic):
         """Refuse a jitter whose double has more than 64 bits."""
         return "jitter is too large" if values["jitter"] >= 2**62 else ""
 
-    def delay(self) -> float:
-        """Draw a delay, in seconds."""
+    def delay(self) -> int:
+        """Draw a delay, in nanoseconds."""
         jitter = self.values["jitter"]
         drawn = random.randrange(2 * jitter) - jitter if jitter > 0 else 0
-        return (self.values["latency"] + drawn) / 1000
+        return in_64_bits(in_64_bits(self.values["latency"] + drawn) * MILLISECOND)
 
     async def pipe(self, stage: Stage) -> None:
         """Hold every chunk until its time has come."""
@@ -31,7 +31,8 @@ class Latency(Toxic):
         stage.close()
 
     async def _hold(self, chunk: Chunk, stage: Stage) -> None:
-        sleep = self.delay() - (asyncio.get_running_loop().time() - chunk.time)
+        since = asyncio.get_running_loop().time() - chunk.time
+        sleep = in_64_bits(self.delay() - int(since * 1e9)) / 1e9
         chunk.time += sleep
         try:
             await asyncio.sleep(max(0.0, sleep))

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from faults.embedded.toxics.base import Stage, Toxic
+from faults.embedded.toxics.base import MILLISECOND, Stage, Toxic, seconds
 
 
 class ResetPeer(Toxic):
@@ -15,14 +15,14 @@ class ResetPeer(Toxic):
         """Wait for data, then for the time-out, which nothing interrupts."""
         await stage.read()
         try:
-            await asyncio.shield(asyncio.create_task(_close_later(stage, self.values["timeout"] / 1000)))
+            await asyncio.shield(asyncio.create_task(_close_later(stage, seconds(self.values["timeout"], MILLISECOND))))
         except asyncio.CancelledError:
             await _closed(stage)
             raise
 
 
-async def _close_later(stage: Stage, seconds: float) -> None:
-    await asyncio.sleep(max(0.0, seconds))
+async def _close_later(stage: Stage, delay: float) -> None:
+    await asyncio.sleep(delay)
     stage.close()
 
 

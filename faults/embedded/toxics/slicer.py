@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Iterator, Mapping
 
-from faults.embedded.toxics.base import Chunk, Stage, Toxic
+from faults.embedded.toxics.base import MICROSECOND, Chunk, Stage, Toxic, seconds
 
 
 class Slicer(Toxic):
@@ -13,11 +13,12 @@ class Slicer(Toxic):
     fields = ("average_size", "size_variation", "delay")  # bytes, bytes, microseconds
 
     def problem(self, values: Mapping[str, int]) -> str:
-        """Refuse sizes that can't be cut."""
-        if values["average_size"] < 1:
-            return "average_size must be at least 1"
-        if not 0 <= values["size_variation"] < values["average_size"]:
-            return "size_variation must be less than average_size"
+        """Refuse sizes that can't be cut: cutting would never end, or cut outside of the chunk."""
+        average, variation = values["average_size"], values["size_variation"]
+        if average + variation < 1:
+            return "average_size and size_variation are less than 1 together"
+        if variation > average + 1:
+            return "size_variation is more than average_size"
         return ""
 
     def cuts(self, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -44,7 +45,7 @@ class Slicer(Toxic):
             for start, end in self.cuts(0, len(chunk.data)):
                 done = end
                 await stage.write(Chunk(chunk.data[start:end], chunk.time))
-                await asyncio.sleep(max(0, self.values["delay"]) / 1_000_000)
+                await asyncio.sleep(seconds(self.values["delay"], MICROSECOND))
         except asyncio.CancelledError:
             stage.sink.put(Chunk(chunk.data[done:], chunk.time))
             raise

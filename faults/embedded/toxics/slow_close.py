@@ -2,7 +2,7 @@
 
 import asyncio
 
-from faults.embedded.toxics.base import Stage, Toxic
+from faults.embedded.toxics.base import MILLISECOND, Stage, Toxic, seconds
 
 
 class SlowClose(Toxic):
@@ -15,7 +15,7 @@ class SlowClose(Toxic):
         while chunk := await stage.read():
             await stage.write(chunk)
         try:
-            await asyncio.sleep(max(0, self.values["delay"]) / 1000)
+            await asyncio.sleep(seconds(self.values["delay"], MILLISECOND))
         except asyncio.CancelledError:
             stage.put(None)
             raise

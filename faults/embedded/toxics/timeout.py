@@ -2,7 +2,7 @@
 
 import asyncio
 
-from faults.embedded.toxics.base import Stage, Toxic
+from faults.embedded.toxics.base import MILLISECOND, Chunk, Stage, Toxic, seconds
 
 
 class Timeout(Toxic):
@@ -12,9 +12,9 @@ class Timeout(Toxic):
 
     async def pipe(self, stage: Stage) -> None:
         """Drop every chunk."""
-        seconds = self.values["timeout"] / 1000
+        limit = seconds(self.values["timeout"], MILLISECOND) or None
         try:
-            while await asyncio.wait_for(stage.read(), seconds if seconds > 0 else None):
+            while await _in_time(stage, limit):
                 pass
         except TimeoutError:
             pass
@@ -23,3 +23,8 @@ class Timeout(Toxic):
     def cleanup(self, stage: Stage) -> None:
         """Close the connection: what was dropped can't be made good."""
         stage.close()
+
+
+async def _in_time(stage: Stage, limit: float | None) -> Chunk | None:
+    async with asyncio.timeout(limit):
+        return await stage.read()

@@ -1,0 +1,276 @@
+"""`python -m benchmarks.relay [--quick]`: the embedded Toxiproxy server against the real one, in one table.
+
+Relayed requests/s: 32 connections, one request of 200 bytes at a time on each, answered by 200 bytes; three rounds, the
+servers one after the other in each, medians shown. Exactness: 500 requests/s, open-loop, under a latency of 100 ms.
+
+The proxy has one core to itself. Clients and upstream are one process on the other: a plain epoll loop, which never
+sleeps while it measures exactness, so that what is late is the proxy. ``direct`` is the same without a proxy.
+"""
+
+import argparse
+import os
+import platform
+import select
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from faults.server import ToxiproxyMissing, start
+from faults.toxiproxy import Proxies
+
+LOAD_CORE, PROXY_CORE = 0, 1
+KINDS = ("real", "embedded")
+QUESTION = b"?" * 200
+ANSWER = b"!" * 200
+CONNECTIONS = 32
+RATE = 500.0  # requests/s
+LATENCY = 100  # milliseconds
+WITHIN = 2.0  # milliseconds that the p99 may be off
+SHARE = 0.5  # of the real server's requests/s that the embedded one is to reach
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How long things are measured, in seconds.
+
+    Attributes:
+        rounds: Number of rounds.
+        relay: One measurement of requests/s.
+        exact: One measurement of exactness.
+    """
+
+    rounds: int
+    relay: float
+    exact: float
+
+
+FULL = Scale(3, 5.0, 20.0)
+QUICK = Scale(1, 2.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """How fast requests came back.
+
+    Attributes:
+        rate: Requests/s.
+        cpu: CPU µs of the proxy per request; 0 without one.
+    """
+
+    rate: float
+    cpu: float
+
+
+class Load:
+    """Clients and upstream in one epoll loop.
+
+    Attributes:
+        upstream: ``host:port`` that the proxy is to dial.
+        seconds: How long each request took.
+    """
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.upstream = "{}:{}".format(*self._listener.getsockname())
+        self.seconds: list[float] = []
+        self._poll = select.epoll()
+        self._clients: dict[int, socket.socket] = {}
+        self._servers: dict[int, socket.socket] = {}
+        self._begun: dict[int, float] = {}
+        self._idle: deque[int] = deque()
+
+    def connect(self, address: str, number: int) -> None:
+        """Open connections to the proxy, or to the upstream itself."""
+        host, port = address.split(":")
+        for _ in range(number):
+            client = socket.create_connection((host, int(port)), timeout=5)
+            server, _ = self._listener.accept()
+            for sock, ends in ((client, self._clients), (server, self._servers)):
+                sock.setblocking(False)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                ends[sock.fileno()] = sock
+                self._poll.register(sock, select.EPOLLIN)
+        self._idle.extend(self._clients)
+
+    def close(self) -> None:
+        """Close everything."""
+        for sock in (*self._clients.values(), *self._servers.values(), self._listener):
+            sock.close()
+        self._poll.close()
+
+    def relay(self, seconds: float) -> float:
+        """Keep one request on every connection; return requests/s."""
+        while self._idle:
+            self._ask(self._idle.popleft())
+        begin = time.perf_counter()
+        while time.perf_counter() - begin < seconds:
+            for number in self._turn(0.1):
+                self._ask(number)
+        return len(self.seconds) / (time.perf_counter() - begin)
+
+    def exact(self, seconds: float, rate: float) -> None:
+        """Send a request whenever one is due, without ever sleeping."""
+        begin = time.perf_counter()
+        for due in (begin + place / rate for place in range(int(seconds * rate))):
+            while time.perf_counter() < due:
+                self._idle.extend(self._turn(0))
+            self._ask(self._idle.popleft())
+        while self._begun and time.perf_counter() - begin < seconds + 5:
+            self._idle.extend(self._turn(0))
+
+    def _turn(self, patience: float) -> list[int]:
+        """Answer what was asked; return the clients that have their answer."""
+        answered = []
+        for number, _ in self._poll.poll(patience):
+            if number in self._servers:
+                self._servers[number].recv(4096)
+                self._servers[number].send(ANSWER)
+            else:
+                self._clients[number].recv(4096)
+                self.seconds.append(time.perf_counter() - self._begun.pop(number))
+                answered.append(number)
+        return answered
+
+    def _ask(self, number: int) -> None:
+        self._begun[number] = time.perf_counter()
+        self._clients[number].send(QUESTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to the upstream.
+
+    Attributes:
+        load: The load at its ends.
+        proxies: The proxy's API; None without one.
+        process: The proxy's process; None without one.
+    """
+
+    load: Load
+    proxies: Proxies | None
+    process: psutil.Process | None
+
+
+@contextmanager
+def path(kind: str, connections: int, latency: int = 0) -> Iterator[Way]:
+    """Open connections through a server of a kind, or directly."""
+    load = Load()
+    if kind == "direct":
+        load.connect(load.upstream, connections)
+        yield Way(load, None, None)
+        load.close()
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        server = start(kind, Path(folder) / "server.log")
+        try:
+            assert server.process
+            process = psutil.Process(server.process.pid)
+            for thread in process.threads():
+                os.sched_setaffinity(thread.id, {PROXY_CORE})
+            proxies = Proxies(server.api)
+            address = proxies.create("link", load.upstream)
+            if latency:
+                proxies.add_toxic("link", "late", "latency", "downstream", {"latency": latency})
+            load.connect(address, connections)
+            yield Way(load, proxies, process)
+        finally:
+            server.stop()
+            load.close()
+
+
+def relayed(kind: str, seconds: float) -> Relayed:
+    """Measure requests/s."""
+    with path(kind, CONNECTIONS) as way:
+        before = _cpu(way.process)
+        rate = way.load.relay(seconds)
+        spent = _cpu(way.process) - before
+        return Relayed(rate, spent / len(way.load.seconds) * 1e6)
+
+
+def exact(kind: str, seconds: float, latency: int) -> list[float]:
+    """Measure how long requests take, sorted, in milliseconds."""
+    with path(kind, 200, latency) as way:
+        way.load.exact(seconds, RATE)
+        return sorted(taken * 1000 for taken in way.load.seconds)
+
+
+def _cpu(process: psutil.Process | None) -> float:
+    return sum(process.cpu_times()[:2]) if process else 0.0
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    return values[min(len(values) - 1, int(share * len(values)))]
+
+
+def table(scale: Scale) -> tuple[str, bool]:
+    """Measure; return the table, and whether the targets are reached."""
+    kinds = ("direct", *KINDS)
+    rounds = [{kind: relayed(kind, scale.relay) for kind in kinds} for _ in range(scale.rounds)]
+    rates = {kind: statistics.median(found[kind].rate for found in rounds) for kind in kinds}
+    lines = ["| | " + " | ".join(kinds) + " |", "| --- | ---: | ---: | ---: |"]
+
+    def row(title: str, values: Sequence[str]) -> None:
+        lines.append(f"| {title} | " + " | ".join(values) + " |")
+
+    row("requests/s", [f"{rates[kind]:,.0f}" for kind in kinds])
+    row("CPU µs per request", [f"{statistics.median(found[kind].cpu for found in rounds):.1f}" for kind in kinds])
+    off = {}
+    for latency in (0, LATENCY):
+        found = {kind: exact(kind, scale.exact, latency) for kind in (kinds if not latency else KINDS)}
+        for title, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
+            shown = [f"{_quantile(found[kind], share):.2f}" if kind in found else "" for kind in kinds]
+            row(f"{latency} ms at {RATE:g} requests/s: {title}, ms", shown)
+        off = {kind: abs(_quantile(found[kind], 0.99) - latency) for kind in KINDS}
+    share = rates["embedded"] / rates["real"]
+    lines += [
+        "",
+        f"- embedded / real requests/s: {share:.2f} (target: at least {SHARE})",
+        f"- p99 under {LATENCY} ms: embedded off by {off['embedded']:.2f} ms, real by {off['real']:.2f} ms "
+        f"(target: at most {WITHIN:g})",
+    ]
+    return "\n".join(lines), share >= SHARE and off["embedded"] <= WITHIN
+
+
+def versions() -> str:
+    """Return what was measured with what, and how busy the machine was before."""
+    names = {}
+    for kind in KINDS:
+        with tempfile.TemporaryDirectory() as folder:
+            server = start(kind, Path(folder) / "server.log")
+            names[kind] = Proxies(server.api).version()
+            server.stop()
+    return (
+        f"toxiproxy {names['real']}, embedded {names['embedded']}, Python {platform.python_version()}, "
+        f"uvloop {version('uvloop')}, Linux {platform.release()}, {os.cpu_count()} cores, "
+        f"load {os.getloadavg()[0]:.2f} before"
+    )
+
+
+def main() -> int:
+    """Measure and print; 1 when a target is missed, 2 when there is no real server."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.relay", description="The embedded Toxiproxy server.")
+    parser.add_argument("--quick", action="store_true", help="a shorter run")
+    options = parser.parse_args()
+    try:
+        with_what = versions()
+    except ToxiproxyMissing as error:
+        print(error, file=sys.stderr)
+        return 2
+    os.sched_setaffinity(0, {LOAD_CORE})
+    text, reached = table(QUICK if options.quick else FULL)
+    print(f"{with_what}\n\n{text}")
+    return 0 if reached else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
