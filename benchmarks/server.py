@@ -49,7 +49,6 @@ class Server:
 
     Attributes:
         port: Where it listens, on loopback.
-
     """
 
     def __init__(self, port: int = 0) -> None:

@@ -33,7 +33,6 @@ class Reader:
 
     Attributes:
         addresses: System name -> ``host:port``.
-
     """
 
     def __init__(self, addresses: Mapping[str, str], record: Record, events: EventLog) -> None:
@@ -54,7 +53,6 @@ class Reader:
             timeout: Seconds.
             stopped: Asked between looks: whether to give up.
             told: Told the number of messages that wait.
-
         """
         self._events.write("drain_started")
         began = time.monotonic()

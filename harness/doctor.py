@@ -25,7 +25,6 @@ class Finding:
         found: What was found, empty if nothing.
         needed: Whether nothing works without it.
         remedy: How to get it.
-
     """
 
     name: str

@@ -14,7 +14,6 @@ class Interrupt:
 
     Attributes:
         requested: Whether the run was asked to end.
-
     """
 
     def __init__(self) -> None:

@@ -39,7 +39,6 @@ class Live:
         arrivals: outcome -> arrivals so far.
         faults: ids of the faults that are on.
         backlog: Messages that wait in outboxes, while draining.
-
     """
 
     def __init__(self, plan: Plan, record: Record) -> None:

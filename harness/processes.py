@@ -31,7 +31,6 @@ class Child:
     Attributes:
         name: For messages to people.
         process: The running process.
-
     """
 
     def __init__(self, name: str, arguments: Sequence[str], log: Path, guardian: Guardian) -> None:
@@ -69,7 +68,6 @@ class Child:
 
         Raises:
             HarnessError: It ended, with the last line of its log.
-
         """
         assert self.process.stdout is not None
         deadline = time.monotonic() + timeout

@@ -47,7 +47,6 @@ class Finished:
         reasons: Why, a sentence each.
         report: The report's path.
         failures: What could not be healed, and the command that does it by hand.
-
     """
 
     code: int
@@ -68,7 +67,6 @@ class Parts:
         proxies: The links' proxies.
         stack: The systems.
         keeper: Who looks after the Toxiproxy server.
-
     """
 
     record: Record
@@ -92,7 +90,6 @@ def run(plan: Plan, out: Path, toxiproxy: str, progress: Progress, crew: Crew | 
     Raises:
         HarnessError: The harness itself broke; everything it had started is stopped.
         UsageError: The record's folder can't be used; nothing was started.
-
     """
     with Interrupt() as interrupt, ExitStack() as cleanup:
         cleanup.callback(progress.close)

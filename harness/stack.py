@@ -31,7 +31,6 @@ class Group:
     Attributes:
         name: For logs and messages.
         systems: Names of the systems.
-
     """
 
     name: str
@@ -60,7 +59,6 @@ class LocalStack:
         addresses: System name -> its own ``host:port``.
         routes: Link name -> ``host:port`` of its proxy.
         token: What opens the systems' control API.
-
     """
 
     def __init__(self, plan: Plan, record: Record, events: EventLog, guardian: Guardian, bind: str = LOOPBACK) -> None:
@@ -82,7 +80,6 @@ class LocalStack:
 
         Raises:
             HarnessError: A system didn't come up.
-
         """
         people = [link.name for link in self._plan.links if link.source == PEOPLE]
         hosts = dict.fromkeys(people, self._bind) if self._bind != LOOPBACK else {}
@@ -151,7 +148,6 @@ class LocalStack:
 
         Raises:
             FaultError: It didn't come up.
-
         """
         group = self._group_of[system]
         self._launch(group)

@@ -16,7 +16,6 @@ class Timeline:
     Attributes:
         active: Ids of the faults that are on.
         lives: The faults.
-
     """
 
     def __init__(self, lives: Sequence[Life], t0: float) -> None:

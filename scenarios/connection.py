@@ -35,7 +35,6 @@ class Failure(Exception):
     Attributes:
         outcome: As `scenarios.http.Reply` has it.
         detail: Why.
-
     """
 
     def __init__(self, outcome: str, detail: str) -> None:
@@ -58,7 +57,6 @@ class Connection:
         body: Of the reply.
         keep_alive: Whether another request may follow.
         released: Monotonic seconds at which the last exchange ended; 0 before the first.
-
     """
 
     def __init__(self, address: SocketAddress, deadline: float) -> None:
@@ -113,7 +111,6 @@ class Connection:
             Failure: With an outcome.
             Stale: Nothing was sent; another connection may be used.
             OSError: From the socket: a reset.
-
         """
         try:
             self._begin(bodiless)

@@ -34,7 +34,6 @@ class Reply:
         fields: Header lines as they came.
         body: Bytes of the reply.
         detail: Why, where the outcome alone doesn't say it.
-
     """
 
     __slots__ = ("_headers", "began", "body", "detail", "fields", "finished", "outcome", "sent", "status")
@@ -89,7 +88,6 @@ class Pool:
     Attributes:
         address: ``host:port``, ``http://host[:port]`` or ``https://host[:port]``.
         origin: Scheme, host and port, all three spelt out.
-
     """
 
     def __init__(
@@ -111,7 +109,6 @@ class Pool:
             first_byte_timeout: Seconds until the reply must have begun, if it is less.
             max_idle: Idle connections to keep.
             ca_file: Certificates to trust instead of the system's.
-
         """
         where = urlsplit(address if "://" in address else f"http://{address}")
         secure = where.scheme == "https"

@@ -16,7 +16,6 @@ class Resolver:
     Attributes:
         host: Name, IPv4 or IPv6 address.
         port: TCP port.
-
     """
 
     def __init__(self, host: str, port: int) -> None:

@@ -18,7 +18,6 @@ class Network:
     Attributes:
         addresses: System name -> ``host:port`` or an ``http://`` or ``https://`` origin.
         hosts: Further origins, in the same form, to which redirects may lead.
-
     """
 
     def __init__(

@@ -35,7 +35,6 @@ class Arrival:
         double_submit: Whether the submission is sent twice.
         ending: How an officer's work ends: a key of ``ENDINGS``.
         seed: Of the random choices that this person makes on the way: pauses before a retry.
-
     """
 
     number: int
@@ -85,7 +84,6 @@ class Crowd:
 
     Attributes:
         plan: Whose arrivals they are.
-
     """
 
     def __init__(self, plan: Plan) -> None:

@@ -92,7 +92,6 @@ class Recorder:
 
     Attributes:
         worker: Number of the worker.
-
     """
 
     def __init__(self, record: Record, worker: int) -> None:

@@ -68,7 +68,6 @@ class Session:
         arrival: Who, where, what for.
         run: Prefix of idempotency keys, unique to the run.
         patience: Whether and when a failed request is sent again.
-
     """
 
     def __init__(

@@ -18,7 +18,6 @@ def context_for(ca_file: str | None) -> ssl.SSLContext:
 
     Raises:
         OSError: The file can't be read, or holds no certificate.
-
     """
     context = ssl.create_default_context(cafile=ca_file)
     context.set_alpn_protocols(["http/1.1"])
@@ -32,7 +31,6 @@ class Identity:
         context: What is trusted.
         server_name: Name or address that the certificate must carry.
         session: Of an earlier connection; None before the first.
-
     """
 
     def __init__(self, ca_file: str | None, server_name: str) -> None:

@@ -12,7 +12,6 @@ class Write:
         key: Idempotency key.
         dossier: Code of the dossier, empty for a creation.
         payload_hash: SHA-256 of a creation's payload.
-
     """
 
     operation: str
@@ -31,7 +30,6 @@ class Result:
         sequence: The step of the history that was acknowledged, 0 if none was named.
         state: The state that was acknowledged, 0 if none was named.
         reason: Of a refusal, as the system gave it.
-
     """
 
     event: str
