@@ -21,7 +21,7 @@ PORT = re.compile(r"(127\.0\.0\.1|\[::\]|\[::1\]|localhost):(\d{4,5})\b")
 DETAIL = re.compile(r"bad request body: (?:[^\"\\]|\\.)*")
 VERSION = re.compile(r'"version": ".*"')
 NAME_SERVER = re.compile(r"(lookup \S+) on \S+: ")
-QUIET = 0.02  # seconds without a byte after which nothing more is expected
+QUIET = 0.01  # seconds without a byte after which nothing more is expected
 ROUNDS = 3  # of looking that find nothing
 PATIENCE = 6.0  # seconds that one of the two may lag behind the other
 
@@ -202,20 +202,43 @@ class Line:
 
 def dial(twin: Twin, name: str, world: World) -> tuple[End | None, End | None]:
     """Connect to a proxy; return the client's and the upstream's end, None where there is none."""
-    try:
-        client = End(socket.create_connection(twin.listens(name), timeout=5))
-    except OSError:
+    while late := _accepted(world):
+        late.close()
+    client = _connected(twin.listens(name))
+    if client is None:
         return None, None
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         select.select([world.upstream, client.sock], [], [], deadline - time.monotonic())
-        try:
-            return client, End(world.upstream.accept()[0])
-        except BlockingIOError:
-            client.pump()
-        if client.state != "open":
-            return client, None
+        client.pump()
+        server = _accepted(world)
+        if server or client.state != "open":
+            return client, server and End(server)
     return client, None
+
+
+def _connected(address: tuple[str, int]) -> End | None:
+    """Connect; a connection that is reset at once was one. None where it is refused."""
+    client = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    state = "open"
+    try:
+        client.connect(address)
+    except ConnectionResetError:
+        state = "reset"
+    except OSError:
+        client.close()
+        return None
+    end = End(client)
+    end.state = state
+    return end
+
+
+def _accepted(world: World) -> socket.socket | None:
+    """Accept a connection of a proxy, if there is one."""
+    try:
+        return world.upstream.accept()[0]
+    except BlockingIOError:
+        return None
 
 
 def settle(lines: Iterable[Line], ping: Callable[[], None]) -> None:

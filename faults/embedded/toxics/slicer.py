@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from faults.embedded.toxics.base import MICROSECOND, Chunk, Stage, Toxic, seconds
 
+SHORTEST = 0.0005  # seconds that a sleep can be; the loop counts milliseconds
+
 
 class Slicer(Toxic):
     """Cuts chunks into slices of ``average_size`` ± ``size_variation``, with ``delay`` after each."""
@@ -40,12 +42,18 @@ class Slicer(Toxic):
         stage.close()
 
     async def _slice(self, chunk: Chunk, stage: Stage) -> None:
+        """Write the slices; what a sleep is late by, as a short one always is, the next ones make up for."""
+        now = asyncio.get_running_loop().time
+        delay = seconds(self.values["delay"], MICROSECOND)
+        due = now()
         done = 0
         try:
             for start, end in self.cuts(0, len(chunk.data)):
                 done = end
                 await stage.write(Chunk(chunk.data[start:end], chunk.time))
-                await asyncio.sleep(seconds(self.values["delay"], MICROSECOND))
+                due += delay
+                left = due - now()
+                await asyncio.sleep(left if left > SHORTEST else 0)
         except asyncio.CancelledError:
             stage.sink.put(Chunk(chunk.data[done:], chunk.time))
             raise
