@@ -1,5 +1,6 @@
 """The conductor's side of a drill: steady state before the first fault, stop conditions, people's steps."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from typing import cast
 
@@ -128,7 +129,8 @@ class Drill:
         if self._unattended:
             self._tell(f"step {step.id}: {step.text} (acknowledged: unattended)")
             return
-        ways = [f"thongsuot ack {self._record.directory} {step.id}{' --answer go|no-go' if step.decision else ''}"]
+        words = ["thongsuot", "ack", str(self._record.directory), step.id]
+        ways = [f"{shlex.join([*words, '--answer', 'go'])} (or no-go)" if step.decision else shlex.join(words)]
         if self._terminal.listens:
             self._terminal.forget()
             ways.insert(0, "type go or no-go" if step.decision else "press Enter when it is done")

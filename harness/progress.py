@@ -45,7 +45,7 @@ class LineProgress:
 
     def step(self, text: str) -> None:
         """Print the step."""
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def show(self, live: Live, t: float) -> None:
         """Print a line when the last one is old enough."""
@@ -66,7 +66,7 @@ class ScreenProgress:
 
     def step(self, text: str) -> None:
         """Print the step above the panel."""
-        self._console.print(Text(text, style="dim"))
+        self._console.print(Text(text, style="dim"), soft_wrap=True)
 
     def show(self, live: Live, t: float) -> None:
         """Redraw the panel."""
