@@ -25,9 +25,9 @@ class Metrics:
         self.registry = registry
         self._system = system
         named = tuple(operations)
-        requests = self._counter("thongsuot_requests", "Requests answered", "operation", "code")
+        requests = self._counter("thongsuot_system_requests", "Requests answered", "operation", "code")
         seconds = Histogram(
-            "thongsuot_request_seconds",
+            "thongsuot_system_request_seconds",
             "Time to answer a request",
             ("system", "operation"),
             buckets=EDGES,
@@ -40,7 +40,7 @@ class Metrics:
         self._rejected = self._counter("thongsuot_outbox_rejected", "Messages finally rejected", "link")
         self._attempts = self._counter("thongsuot_outbox_failures", "Attempts to deliver that failed", "link")
         self._pending = self._gauge("thongsuot_outbox_pending", "Messages not yet acknowledged", "link")
-        self._dossiers = self._gauge("thongsuot_dossiers", "Dossiers stored")
+        self._dossiers = self._gauge("thongsuot_system_dossiers", "Dossiers stored")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, ("system", *labels), registry=self.registry)

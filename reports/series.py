@@ -47,7 +47,7 @@ def read(record: Record, db: duckdb.DuckDBPyConnection) -> Facts:
     verdict = _shaped(record, "verdict.json", Verdict)
     told = record.events()
     events = tuple(map(_event, told))
-    zero = next((event.time for event in events if event.name == "t0"), None)
+    zero = next((event.time - (event.t or 0.0) for event in events if event.name == "t0"), None)
     line = timeline(db, plan)
     return Facts(
         plan=plan,

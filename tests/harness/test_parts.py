@@ -8,12 +8,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from harness.defects import with_triggers
 from harness.generator import worker_count
 from harness.live import Live
-from harness.metrics import EDGES, RunCollector
+from harness.metrics import RunCollector
 from harness.plan_view import expected_samples
 from harness.ports import free_ports
 from harness.stack import groups
 from model.histogram import bucket_of
 from model.record import Record
+from reports import thresholds
 from scenarios.catalogue import OPERATIONS
 from tests.harness.plans import short_plan
 
@@ -97,9 +98,11 @@ def test_every_error_series_exists_before_the_first_request(tmp_path: Path) -> N
     registry = CollectorRegistry()
     registry.register(RunCollector(Live(short_plan(), Record(tmp_path)), OPERATIONS))
     text = generate_latest(registry).decode()
-    assert 'thongsuot_requests_total{operation="national.submit",outcome="http_5xx"} 0.0' in text
+    assert 'thongsuot_requests_total{operation="national.submit",outcome="http_5xx",province="79"} 0.0' in text
     assert 'thongsuot_fault_active{fault="cut-79",kind="down",target="province:79->national"} 0.0' in text
-    assert f'thongsuot_response_seconds_bucket{{le="{EDGES[0]}"}} 0.0' in text
+    assert f'thongsuot_response_seconds_bucket{{le="{thresholds.EDGES[0]}",operation="national.submit"}} 0.0' in text
+    assert 'thongsuot_requests_within_total{operation="national.submit",province="79",seconds="2.0"} 0.0' in text
+    assert 'thongsuot_refusals_total{operation="submit",province="79"} 0.0' in text
 
 
 def test_the_shipped_package_owns_its_top_level_names() -> None:
