@@ -4,7 +4,7 @@ A run passes when every objective is met, no dossier came to harm, everything wa
 and every fault was proved and healed. The worst wins: pass < inconclusive < fail.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,8 +12,9 @@ import duckdb
 
 from model.plan import Objective, Plan
 from model.record import Record
-from reports import tables, validity
+from reports import agreement, tables, validity
 from reports.audit import FAILURES, Audit, audit
+from reports.evidence import systems
 from reports.indicators import OF_LOAD, measure
 from reports.outcome import Outcome
 from reports.selection import Evidence, windows
@@ -71,7 +72,7 @@ def judge(record: Record) -> Judgement:
     Raises:
         RecordError: The record is truncated or foreign.
     """
-    plan, events, stack = record.plan(), record.events(), _stack(record)
+    plan, events, stack = record.plan(), record.events(), systems(record)
     with tables.opened(record) as database:
         evidence = Evidence(database, plan, events, windows(plan, events, stack))
         audited = audit(database, plan.stack.provinces, events)
@@ -83,6 +84,7 @@ def judge(record: Record) -> Judgement:
             *_verdicts("fail", validity.crashes(plan, events, evidence.windows, stack)),
             *_verdicts("inconclusive", validity.doubts(database, plan, events, load)),
             *((result.verdict, f"{result.name}: {result.reason}") for result in objectives),
+            *_verdicts("inconclusive", agreement.doubts(record, evidence)),
         ]
     faults = validity.fault_results(plan, events)
     reasons += _verdicts("inconclusive", (reason for fault in faults for reason in fault.reasons))
@@ -138,15 +140,6 @@ def audit_json(audited: Audit) -> dict[str, Any]:
             for read in audited.systems
         ],
     }
-
-
-def _stack(record: Record) -> Mapping[str, Mapping[str, Any]]:
-    """Return the systems of ``stack.json``; a run that broke before the stack was up has none."""
-    if not record.path("stack.json").exists():
-        return {}
-    stack = record.json("stack.json")
-    systems = stack.get("systems") if isinstance(stack, dict) else None
-    return {name: entry for name, entry in (systems or {}).items() if isinstance(entry, dict)}
 
 
 def _objective(objective: Objective, evidence: Evidence, late: bool) -> ObjectiveResult:

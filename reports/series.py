@@ -123,10 +123,8 @@ def _life(fault: Fault, events: Sequence[Event], verdict: Verdict) -> FaultLife:
 
 def timeline(db: duckdb.DuckDBPyConnection, plan: Plan) -> Timeline:
     """Cut the run in slices of whole seconds, at most ``POINTS`` of them."""
-    last = db.execute("SELECT coalesce(max(second) + 1, 0) FROM samples").fetchall()[0][0]
-    end = max(math.ceil(plan.duration), int(last), 1)
-    width = math.ceil(end / POINTS)
-    slices = math.ceil(end / width)
+    end = _end(db, plan)
+    width, slices = extent(db, plan)
     slot = f"greatest(second, 0) // {width}"
     by_outcome = _slots(_counts(db, f"outcome, {slot}"), slices, width)
     quantiles = {row[0]: row[1:] for row in _quantiles(db, slot, "response", (0.5, 0.95))}
@@ -145,6 +143,18 @@ def timeline(db: duckdb.DuckDBPyConnection, plan: Plan) -> Timeline:
         p50=tuple(quantiles[i][0] if i in quantiles else None for i in range(slices)),
         p95=tuple(quantiles[i][1] if i in quantiles else None for i in range(slices)),
     )
+
+
+def extent(db: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[int, int]:
+    """Return how many seconds a slice of the timeline takes, and how many slices there are."""
+    end = _end(db, plan)
+    width = math.ceil(end / POINTS)
+    return width, math.ceil(end / width)
+
+
+def _end(db: duckdb.DuckDBPyConnection, plan: Plan) -> int:
+    last = db.execute("SELECT coalesce(max(second) + 1, 0) FROM samples").fetchall()[0][0]
+    return max(math.ceil(plan.duration), int(last), 1)
 
 
 def _counts(db: duckdb.DuckDBPyConnection, group: str) -> list[tuple[Any, ...]]:
