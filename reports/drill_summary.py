@@ -8,6 +8,8 @@ from reports.facts import Facts
 from reports.figure import Figure
 from reports.summary import DASH, GAP, markdown, moment, number, seconds, share, table
 
+NAMED = 5  # provinces
+
 
 def figure(found: Figure) -> str:
     """Write a figure with its bounds: ``3.10 s … 4.10 s``, ``never``, ``–``."""
@@ -20,7 +22,8 @@ def figure(found: Figure) -> str:
 
 def span(found: Span) -> str:
     """Write when an alert fired, for whom, and what was on: ``23.0 s – 31.0 s (province 14; f1)``."""
-    where = "nation" if not found.provinces else f"province {', '.join(found.provinces)}"
+    few = f"province {', '.join(found.provinces)}" if found.provinces else "nation"
+    where = few if len(found.provinces) <= NAMED else f"{len(found.provinces)} provinces"
     cause = ", ".join(found.faults) or "no fault on"
     return f"{moment(found.start)} – {moment(found.stop)} ({where}; {cause})"
 
