@@ -3,8 +3,9 @@
 A *crossing* is a step that one book owes the other: a province's step to the portal, the portal's registration to the
 province. The histories say when it occurred, and when the other side applied it. Until then it waits.
 
-*Drained*: every crossing that occurred before the healing is applied. *Converged*: from then on no crossing waits for
-longer than is normal and ``GRACE`` seconds; normal is the 95 % quantile of the waits that ended before the first fault.
+*Drained*: every crossing that occurred before the healing is applied. *Converged*: that, and from then on no crossing
+waits for longer than is normal and ``GRACE`` seconds; normal is the 95 % quantile of the waits that ended before the
+first fault.
 """
 
 from typing import NamedTuple
@@ -91,7 +92,7 @@ def converge(evidence: Evidence, window: Window, place: str | None = None) -> Fi
     if found.missing:
         return Figure(None, None, None, _steps(found.missing, "never arrived"), never=True)
     note = f"normal: a step waits for {number(normal)} s"
-    return precise(max(0.0, (found.overdue or 0.0) - window.stop), note)
+    return precise(max(0.0, (found.drained or 0.0) - window.stop, (found.overdue or 0.0) - window.stop), note)
 
 
 def convergence_time(objective: Objective, evidence: Evidence) -> list[Outcome]:
