@@ -98,10 +98,10 @@ class Drill:
         return [*self._dirty(), *(f"process {number} is stopped" for number in self.alive() if self._stopped(number))]
 
     def left_behind(self) -> list[str]:
-        """Name what is there after the end of the run: its processes, its proxies on a server of others."""
-        processes = [f"process {number} is alive" for number in self.alive()]
-        proxies = [f"proxy {name} is there" for name in Proxies(self._given).all()] if self._given else []
-        return processes + proxies
+        """Tell what is there after the end of the run: its processes, its proxies on a server of others."""
+        alive = self.alive()
+        proxies = Proxies(self._given).all() if self._given else {}
+        return [f"{len(found)} {what} left" for found, what in ((alive, "processes"), (proxies, "proxies")) if found]
 
     def unhealed(self) -> list[str]:
         """Name the faults that were applied and, by the record, not healed."""

@@ -8,7 +8,8 @@ end is compared. What isn't asked of the real one, because it would crash or han
 - a reset_peer with a long time-out, the removal of which hangs its API; a bandwidth of 0 beside other toxics of the
   same stream, which hangs it as well when these are changed;
 - /reset of several proxies of which one can't listen: it stops at the first failure, and its order is random;
-- the removal of a timeout that other toxics follow, which makes it take these for others on open connections;
+- the removal of a toxic in which a connection's stream has ended, while a later one holds it: it takes later ones for
+  others from then on, or crashes;
 - traffic under a toxicity between 0 and 1, or cut into slices of random size.
 
 THONGSUOT_SEQUENCES of them are run (100), drawn with THONGSUOT_SEED (1). The same seed gives the same sequences: what
@@ -70,6 +71,7 @@ ATTRIBUTES: dict[str, dict[str, list[int]]] = {
     "reset_peer": {"timeout": [1, 0, -5]},
     "noop": {"nothing": [0, 1]},
 }
+ENDING = ("timeout", "limit_data", "reset_peer")  # types that end a stream
 ENABLED = st.sampled_from([None, None, True, False])
 PROXIES = st.fixed_dictionaries({"name": NAMES, "listen": LISTENS, "upstream": UPSTREAMS, "enabled": ENABLED})
 CHANCE = st.binary(min_size=4, max_size=4).map(Random)  # for what depends on what there is
@@ -304,6 +306,7 @@ class Twins(RuleBasedStateMachine):
             return
         line = chance.choice(self.usable())
         self.history.append(f"{side} of line {self.lines.index(line)} hangs up, half: {half}")
+        line.whole = False
         for end in line.ends(side).values():
             if half:
                 end.sock.shutdown(1)
@@ -445,10 +448,14 @@ class Twins(RuleBasedStateMachine):
         return not gap and (len(self.real.proxies) < 2 or not down)
 
     def leaves_a_gap(self, name: str, toxic: dict[str, Any]) -> bool:
-        """Tell whether the real server takes later toxics for other ones, on open connections, once this is removed."""
-        return (
-            bool(self.lines) and toxic["type"] == "timeout" and self.chain(name, toxic["stream"].lower())[-1] != toxic
-        )
+        """Tell whether the real server may take later toxics for other ones on open connections, once this is removed.
+
+        It does where a stream has ended in this toxic but not in a later one.
+        """
+        chain = self.chain(name, toxic["stream"].lower())
+        before = chain[: chain.index(toxic) + 1]
+        ends = any(there["type"] in ENDING for there in before) or any(not line.whole for line in self.lines)
+        return bool(self.lines) and before != chain and ends
 
 
 def some_attributes(kind: str, chance: Random) -> dict[str, Any]:

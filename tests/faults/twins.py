@@ -173,12 +173,14 @@ class Line:
         client: Both clients' ends, by kind of server.
         server: Both upstreams' ends; empty when the upstream wasn't reached.
         closed: Which end was closed from here.
+        whole: Whether neither end was closed from here, not even for sending only.
     """
 
     proxy: str
     client: dict[str, End]
     server: dict[str, End]
     closed: set[str] = field(default_factory=set)
+    whole: bool = True
 
     def ends(self, side: str) -> dict[str, End]:
         return self.client if side == "client" else self.server
