@@ -29,6 +29,13 @@ DEFECTS: dict[str, Defect] = {
     "ack-before-commit": Defect("provinces answer writes at once and commit about 3 s later", 18),
     "duplicate-on-retry": Defect("a repeated idempotency key creates a second dossier", 23),
     "collapse-status": Defect("provinces report states 5, 6 and 8 to the portal as 9", 21),
+    "fake-success": Defect("portal and provinces mark data as verified though the database didn't answer", 14),
+    "axis-duplicate": Defect("the axis delivers a document that is sent again a second time", 10),
+    "axis-drops-rejects": Defect("a rejected document vanishes from the axis instead of going back to its sender", 10),
+    "hotline-shares-queue": Defect(
+        "alerts wait behind the hotline's callers, and are dropped when its queue is full", 5
+    ),
+    "report-counted-twice": Defect("a report that is sent again is counted again", 11),
 }
 _COLLAPSED = frozenset({State.MORE_PAPERS, State.FEE_DUE, State.STOPPED})
 
@@ -57,6 +64,14 @@ class Defects:
             return False
         digest = hashlib.blake2b(f"{self._seed}:{identity}".encode(), digest_size=8).digest()
         return int.from_bytes(digest) % DROP_SHARE == 0
+
+    def invented_receipt(self, request: str) -> str | None:
+        """Return the receipt number that is made up for a database that kept silent; None: none is."""
+        return f"BN-{request}" if "fake-success" in self._names else None
+
+    def has(self, name: str) -> bool:
+        """Tell whether a defect is on."""
+        return name in self._names
 
     def reported(self, state: State) -> State:
         """Return the state that a province reports to the portal."""

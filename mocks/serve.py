@@ -20,12 +20,15 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
+from mocks.axis import Axis
 from mocks.client import Client, LinkError
 from mocks.defects import Defects
+from mocks.hotline import Hotline
 from mocks.national import National
 from mocks.payment import Payment
 from mocks.population import Population
 from mocks.province import Province
+from mocks.specialised import Specialised
 from mocks.system import Surroundings, System
 from mocks.vneid import Vneid
 from model import places
@@ -41,6 +44,9 @@ SYSTEMS: dict[str, type[System]] = {
     "vneid": Vneid,
     "population": Population,
     "payment": Payment,
+    "specialised": Specialised,
+    "axis": Axis,
+    "hotline": Hotline,
 }
 """Every kind of system; a province's name goes on after it: ``province:01``."""
 

@@ -24,7 +24,7 @@ PLATFORM_USERS: dict[str, tuple[str, ...]] = {
     "specialised": ("national", "province"),
     "codes": ("national", "province"),
     "axis": (PEOPLE, "province"),
-    "hotline": (PEOPLE,),
+    "hotline": (PEOPLE, "province"),
     "reporting": (PEOPLE, "province"),
     "tasks": (PEOPLE,),
     "meetings": (PEOPLE,),
