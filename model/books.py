@@ -40,13 +40,14 @@ BOOKS: dict[str, Book] = {
     "call": Book("call", "hotline calls", "hotline", ("hotline",)),
     "alert": Book("alert", "alerts", "hotline", ("hotline",)),
     "report": Book("report", "reports", "reporting", ("reporting",)),
+    "progress": Book("progress", "reports of progress", "tasks", ("tasks",)),
 }
 """Every book.
 
 ``document``: one entry per recipient (owner); value: SHA-256 of the document. ``reject``: one per document that a
 recipient rejected, owner: its sender. ``mark``: a dossier's verification (xác thực) by a database (owner); value: the
 database's receipt number. ``receipt``: the database's own note of it. ``call``, ``alert``: owner: the province.
-``report``: owner: the unit; value: SHA-256 of the report.
+``report``: owner: the unit; value: SHA-256 of the report. ``progress``: of a task; owner: its unit.
 """
 
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from scenarios.journeys import citizen, clerk, data_only, hotline, officer
+from scenarios.journeys import citizen, clerk, data_only, hotline, office, officer
 from scenarios.personas import DOUBLE_SUBMIT, ENDINGS
 from scenarios.session import Session
 
@@ -63,6 +63,22 @@ def _ops_alert(session: Session, memory: Memory) -> None:
     hotline.alert(session)
 
 
+def _report(session: Session, memory: Memory) -> None:
+    office.report(session)
+
+
+def _poll_tasks(session: Session, memory: Memory) -> None:
+    office.poll_tasks(session)
+
+
+def _join_meeting(session: Session, memory: Memory) -> None:
+    office.join_meeting(session)
+
+
+def _watch_dashboard(session: Session, memory: Memory) -> None:
+    office.watch_dashboard(session)
+
+
 JOURNEYS: dict[str, tuple[Callable[[Session, Memory], None], str]] = {
     "submit-online": (
         _submit_online,
@@ -77,6 +93,10 @@ JOURNEYS: dict[str, tuple[Callable[[Session, Memory], None], str]] = {
     "receive-documents": (_receive_documents, "a clerk fetches what has come over the axis, receives or rejects it"),
     "call-hotline": (_call_hotline, "a citizen calls the hotline with a question"),
     "ops-alert": (_ops_alert, "an officer reports an incident to the operators"),
+    "report": (_report, "a unit sends a periodic report, now and then late or twice"),
+    "poll-tasks": (_poll_tasks, "a province looks at the tasks that it was given, and reports on one"),
+    "join-meeting": (_join_meeting, "a unit joins an online meeting and leaves it"),
+    "watch-dashboard": (_watch_dashboard, "a dashboard of the operation centre polls its figures"),
 }
 
 PLATFORMS: dict[str, str] = {
@@ -86,6 +106,10 @@ PLATFORMS: dict[str, str] = {
     "receive-documents": "axis",
     "call-hotline": "hotline",
     "ops-alert": "hotline",
+    "report": "reporting",
+    "poll-tasks": "tasks",
+    "join-meeting": "meetings",
+    "watch-dashboard": "ioc",
 }
 """Journey -> the platform that it needs besides the systems that are always there."""
 
@@ -142,6 +166,10 @@ EXPECTED: dict[str, dict[str, float]] = {
     },
     "call-hotline": {"hotline.call": 1},
     "ops-alert": {"province.session": 1, "province.incident": 1},
+    "report": {"reporting.report": 1 + DOUBLE_SUBMIT},
+    "poll-tasks": {"tasks.list": 1, "tasks.progress": 1},
+    "join-meeting": {"meetings.list": 1, "meetings.join": 1, "meetings.leave": 1},
+    "watch-dashboard": {"ioc.dashboard": 1},
 }
 """Requests of each operation that a journey makes on average: what `plan` estimates with, not a measurement [A]."""
 
