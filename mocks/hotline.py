@@ -80,7 +80,7 @@ class Hotline(DurableSystem):
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
         self._keys = Keys(surroundings.defects.forgets_keys)
-        self._shared = surroundings.defects.has("hotline-shares-queue")
+        self._shared = surroundings.defects.shares_queue
         self._lines = asyncio.Semaphore(LINES)
         self._callers = 0
 

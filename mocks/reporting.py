@@ -9,12 +9,11 @@ from datetime import date, datetime, time, timedelta
 from typing import Annotated
 
 import msgspec
-from prometheus_client import CollectorRegistry
 
 from mocks import entries
 from mocks.entries import Entry
 from mocks.register import CLOCK
-from mocks.system import DurableSystem, PageOf, Surroundings
+from mocks.system import DurableSystem, PageOf
 from mocks.wire import Body, Call, Refusal, Route
 from model.books import content_hash
 
@@ -62,14 +61,9 @@ class Reporting(DurableSystem):
 
     schema = """
         CREATE TABLE IF NOT EXISTS reports(
-            id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT NOT NULL, unit TEXT NOT NULL, hash TEXT NOT NULL,
+            id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT NOT NULL UNIQUE, unit TEXT NOT NULL, hash TEXT NOT NULL,
             late INTEGER NOT NULL, figures BLOB NOT NULL);
-        CREATE INDEX IF NOT EXISTS reports_code ON reports(code);
     """
-
-    def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
-        super().__init__(name, surroundings, registry)
-        self._doubles = surroundings.defects.has("report-counted-twice")
 
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
@@ -81,21 +75,7 @@ class Reporting(DurableSystem):
 
     async def take(self, call: Call[Report]) -> Taken:
         """Take a report; the same one again is answered as before."""
-        return await self.store.write(lambda connection: self._take(connection, call.content))
-
-    def _take(self, connection: sqlite3.Connection, report: Report) -> Taken:
-        code = f"{report.unit}:{report.form}:{report.period}"
-        digest = content_hash(msgspec.to_builtins(report))
-        statement = "SELECT hash, late FROM reports WHERE code = ?"
-        known = connection.execute(statement, (code,)).fetchone()
-        if known is not None and known[0] != digest:
-            raise Refusal(409, "transition", "this unit has sent other figures for this form and period")
-        if known is not None and not self._doubles:
-            return Taken(code, bool(known[1]))
-        late = datetime.now(CLOCK) > due(report.period)
-        statement = "INSERT INTO reports(code, unit, hash, late, figures) VALUES(?, ?, ?, ?, ?)"
-        connection.execute(statement, (code, report.unit, digest, late, msgspec.json.encode(report.figures)))
-        return Taken(code, late)
+        return await self.store.write(lambda connection: _take(connection, call.content))
 
     async def reports(self, call: Call[PageOf]) -> Reports:
         """List the reports."""
@@ -111,6 +91,20 @@ class Reporting(DurableSystem):
         rows = self.store.reader.execute(statement, (after, limit)).fetchall()
         items = [Entry("report", code, unit, digest) for _, code, unit, digest in rows]
         return items, rows[-1][0] if len(rows) == limit else None
+
+
+def _take(connection: sqlite3.Connection, report: Report) -> Taken:
+    code = f"{report.unit}:{report.form}:{report.period}"
+    digest = content_hash(msgspec.to_builtins(report))
+    known = connection.execute("SELECT hash, late FROM reports WHERE code = ?", (code,)).fetchone()
+    if known is not None and known[0] != digest:
+        raise Refusal(409, "transition", "this unit has sent other figures for this form and period")
+    if known is not None:
+        return Taken(code, bool(known[1]))
+    late = datetime.now(CLOCK) > due(report.period)
+    statement = "INSERT INTO reports(code, unit, hash, late, figures) VALUES(?, ?, ?, ?, ?)"
+    connection.execute(statement, (code, report.unit, digest, late, msgspec.json.encode(report.figures)))
+    return Taken(code, late)
 
 
 def due(period: date) -> datetime:

@@ -122,6 +122,10 @@ def verdict_json(judgement: Judgement) -> dict[str, Any]:
             **{category: list(judgement.audit.codes[category]) for category in FAILURES},
             "unread": judgement.audit.counts["unread"],
         },
+        "books": {
+            category: sorted({item.key for item in judgement.entries.findings if item.category == category})
+            for category in ENTRY_FAILURES
+        },
         "load": {
             "planned": load.planned,
             "started": load.started,
