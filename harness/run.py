@@ -28,6 +28,7 @@ from harness.progress import Progress
 from harness.stack import LocalStack, remove_state
 from harness.timeline import Timeline
 from model import blast
+from model.books import keepers
 from model.plan import PROCESS_KINDS, Plan
 from model.record import EventLog, Record
 from scenarios.catalogue import OPERATIONS
@@ -312,6 +313,7 @@ def read_back(plan: Plan, parts: Parts, live: Live, interrupt: Interrupt, progre
             parts.events.write("interrupted")
         progress.step("reading every dossier, twice")
         reader.read()
+        reader.read_entries(keepers(plan.stack.provinces, plan.stack.platforms))
     finally:
         reader.close()
 
