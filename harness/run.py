@@ -189,6 +189,7 @@ def send_load(
     site = Site(parts.proxies, parts.stack, parts.stack.addresses, parts.stack.token)
     lives = [Life(fault, site=site, watchdog=parts.watchdog, events=parts.events) for fault in plan.faults]
     timeline = Timeline(lives, t0)
+    parts.stack.announce_cutover(t0)
     generator.begin(t0)
     parts.events.write("t0", monotonic=t0)
     timeline.start()
