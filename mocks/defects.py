@@ -28,21 +28,21 @@ DEFECTS: dict[str, Defect] = {
     "drop-sync": Defect("receivers acknowledge and discard 1 % of the sync messages", 3),
     "ack-before-commit": Defect("provinces answer writes at once and commit about 3 s later", 18),
     "duplicate-on-retry": Defect("a repeated idempotency key creates a second dossier", 23),
-    "draft-lost": Defect("every tenth draft is acknowledged and kept empty", 7),
+    "draft-lost": Defect("every fifth draft is acknowledged and kept empty", 7),
     "draft-lost-on-redirect": Defect("the portal takes a citizen over from the old interface without the draft", 2),
     "attachment-truncated": Defect("every third upload is declared complete though bytes are missing", 18),
     "orphan-of-missing-account": Defect("dossiers of an officer without an account are nobody's, for good", 19),
     "missing-workflow-refused": Defect("provinces don't receive dossiers of procedures without a workflow", 17),
-    "refused-for-reorganisation": Defect("counters refuse every tenth dossier because of the reorganisation", 4),
+    "refused-for-reorganisation": Defect("counters refuse every fourth dossier because of the reorganisation", 4),
     "counter-in-memory": Defect("provinces count their codes in memory: a restart begins anew", 23),
     "no-throttle": Defect("the portal lets one account submit as fast as it can", 8),
     "collapse-status": Defect("provinces report states 5, 6 and 8 to the portal as 9", 21),
 }
 SHARES = {
-    "draft-lost": 10,
+    "draft-lost": 20,
     "draft-lost-on-redirect": 100,
     "attachment-truncated": 33,
-    "refused-for-reorganisation": 10,
+    "refused-for-reorganisation": 25,
 }
 """Of defects that strike some of many: percent of them."""
 _COLLAPSED = frozenset({State.MORE_PAPERS, State.FEE_DUE, State.STOPPED})
