@@ -11,12 +11,12 @@ from model.plan import Plan
 from scenarios.catalogue import JOURNEYS, Memory
 from scenarios.health import Health
 from scenarios.network import Network
+from scenarios.notary import Notary
 from scenarios.personas import Arrival, Crowd
 from scenarios.recorder import Recorder
 from scenarios.schedule import due_times
-from scenarios.session import Answer, JourneyFailed, Session
+from scenarios.session import JourneyFailed, Session
 from scenarios.shares import Shares
-from scenarios.writes import Result, Write
 
 LATE_START = 0.5
 """Seconds in the past from which a worker that joins late still takes its arrivals."""
@@ -24,36 +24,6 @@ LATE_START = 0.5
 
 BREATH = 8
 """Arrivals in a row that may start behind their time before replies are read."""
-
-
-class Notary:
-    """Notes what a session does in the recorder, in seconds since t0."""
-
-    def __init__(self, plan: Plan, recorder: Recorder, t0: float) -> None:
-        self._plan = plan
-        self._recorder = recorder
-        self._t0 = t0
-
-    def request(self, arrival: Arrival, operation: str, outcome: str, intended: float, answer: Answer) -> None:
-        """Count one finished request."""
-        due = intended - self._t0
-        self._recorder.sample(
-            due,
-            self._plan.phase_at(due),
-            operation,
-            arrival.province,
-            outcome,
-            answer.finished - intended,
-            answer.finished - answer.began,
-        )
-
-    def invoke(self, arrival: Arrival, write: Write) -> int:
-        """Enter a write before it is sent."""
-        return self._recorder.invoke(time.monotonic() - self._t0, arrival, write)
-
-    def complete(self, arrival: Arrival, op: int, write: Write, result: Result) -> None:
-        """Enter what came of a write."""
-        self._recorder.complete(time.monotonic() - self._t0, op, arrival, write, result)
 
 
 @dataclass(slots=True)
