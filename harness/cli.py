@@ -19,7 +19,7 @@ from faults.server import ToxiproxyMissing
 from faults.toxiproxy import ProxyError
 from faults.watchdog_client import WatchdogError
 from harness.errors import HarnessError, UsageError
-from harness.exits import BROKEN, INTERRUPTED, PASS, USAGE
+from harness.exits import BROKEN, FAIL, INTERRUPTED, PASS, USAGE
 from harness.interrupt import Interrupted
 from harness.ports import LOOPBACK
 from model.campaign import CampaignError, Known, load
@@ -180,6 +180,32 @@ def report(record: RecordFolder) -> int:
 
     out_console.print(Text(f"report: {render.write(_opened(record))}"), soft_wrap=True)
     return PASS
+
+
+@app.command(
+    epilog="Examples: thongsuot selftest · thongsuot selftest f05-lost-after-commit · "
+    "thongsuot selftest --defect drop-sync · thongsuot selftest --seeds 20 --jobs 2"
+)
+def selftest(
+    campaigns: Annotated[list[str] | None, typer.Argument(help="Shipped drills; default: all.")] = None,
+    defects: DefectNames = None,
+    seeds: Annotated[int, typer.Option(min=0, help="Healthy runs of each drill.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, max=16, help="Runs at a time.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder of logs, and of the records that went wrong.")] = None,
+    toxiproxy: ToxiproxyChoice = "auto",
+) -> int:
+    """Run every drill, healthy and with each seeded defect that it must find; 0 where all end as they must."""
+    from harness import selftest as trying
+    from model.campaign import shipped
+
+    _check_choice(toxiproxy)
+    plans = {name: read_campaign(name, None, None, None) for name in campaigns or shipped()}
+    plans = {name: plan for name, plan in plans.items() if plan.drill}
+    folder = out or Path("runs") / f"selftest-{time.strftime('%Y%m%d-%H%M%S')}"
+    trials = trying.run(trying.cases(plans, seeds, defects or ()), folder, jobs, toxiproxy, out_console)
+    wrong = sum(not trial.right for trial in trials)
+    out_console.print(Text(f"{len(trials) - wrong} of {len(trials)} as they must; {folder / 'selftest.json'}"))
+    return FAIL if wrong else PASS
 
 
 @app.command(epilog='Example: thongsuot up cutover-morning --set \'stack.provinces=["01", "79"]\'')

@@ -42,10 +42,11 @@ def groups(plan: Plan) -> tuple[Group, ...]:
     alone = {name for fault in plan.faults if fault.kind in PROCESS_KINDS for name in fault.targets}
     provinces = [province_system(code) for code in plan.stack.provinces]
     shared = [name for name in provinces if name not in alone]
+    shared_systems = (*SHARED_SYSTEMS, *plan.stack.platforms)
     count = plan.stack.province_processes
     parts = [
         Group("national", ("national",)),
-        Group("platforms", tuple(name for name in SHARED_SYSTEMS if name != "national" and name not in alone)),
+        Group("platforms", tuple(name for name in shared_systems if name != "national" and name not in alone)),
         *(Group(f"provinces-{index + 1}", tuple(shared[index::count])) for index in range(count)),
         *(Group(name.replace(":", "-"), (name,)) for name in sorted(alone - {"national"})),
     ]

@@ -29,7 +29,7 @@ from mocks.province import Province
 from mocks.system import Surroundings, System
 from mocks.vneid import Vneid
 from model import places
-from model.links import systems
+from model.links import PLATFORMS, systems
 
 ADDRESS = "127.0.0.1"
 BACKLOG = 4096  # connections that wait to be accepted, and that are served at a time
@@ -91,7 +91,7 @@ def read_config(path: Path) -> Config:
         raise StartError(f"{path}: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeError) as error:
         raise StartError(f"{path}: {error}") from None
-    possible = systems(places.provinces())
+    possible = systems(places.provinces(), PLATFORMS)
     for place in config.systems:
         if place.name not in possible:
             raise StartError(f"{path}: no system {place.name!r}; there are {', '.join(possible)}")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from model import curves, places
+from model import curves, drill_checks, places
 from model.links import matching, touched_province
 from model.plan import LINK_KINDS, Day, Fault, Objective, Phase, Plan, Replay, Sine, Spike, Step
 from model.scope import choices
@@ -55,6 +55,9 @@ def names_are_plain(plan: Plan, _: Known) -> Iterator[Problem]:
     named: list[tuple[KeyPath, str]] = [(("name",), plan.name)]
     named += [(("phases", index, "name"), phase.name) for index, phase in enumerate(plan.phases)]
     named += [(("faults", index, "id"), fault.id) for index, fault in enumerate(plan.faults)]
+    named += [(("stops", index, "name"), stop.name) for index, stop in enumerate(plan.stops)]
+    named += [(("steps", index, "id"), step.id) for index, step in enumerate(plan.steps)]
+    named += [(("alerts", index, "name"), alert.name) for index, alert in enumerate(plan.alerts)]
     for path, name in named:
         if not _PLAIN_NAME.fullmatch(name):
             yield Problem(path, f"{shown(name)} isn't a plain name", "use letters, digits, space, _, + and -")
@@ -68,7 +71,11 @@ def names_are_unique(plan: Plan, _: Known) -> Iterator[Problem]:
     yield from _repeated([phase.name for phase in plan.phases], ("phases",), ("name",))
     yield from _repeated([fault.id for fault in plan.faults], ("faults",), ("id",))
     yield from _repeated([objective.name for objective in plan.objectives], ("objectives",), ("name",))
+    yield from _repeated([stop.name for stop in plan.stops], ("stops",), ("name",))
+    yield from _repeated([step.id for step in plan.steps], ("steps",), ("id",))
+    yield from _repeated([alert.name for alert in plan.alerts], ("alerts",), ("name",))
     yield from _repeated(plan.stack.provinces, ("stack", "provinces"), ())
+    yield from _repeated(plan.stack.platforms, ("stack", "platforms"), ())
 
 
 def provinces_exist(plan: Plan, _: Known) -> Iterator[Problem]:
@@ -165,7 +172,8 @@ def _scope_holds_something(plan: Plan, fault: Fault, path: KeyPath) -> Iterator[
     """Refuse a scope that is empty once provinces, controls and share are taken into account."""
     if fault.resolved:
         return
-    left = "provinces" if fault.provinces else "share" if fault.share is not None else _nouns(fault)[0]
+    keys = ("regions", "provinces", "share")
+    left = next((key for key in keys if getattr(fault, key) not in ((), None)), _nouns(fault)[0])
     yield Problem((*path, left), "leaves nothing to break", "widen it, or take provinces out of control")
 
 
@@ -245,12 +253,18 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     curves_fit,
     something_arrives,  # integrates the curves, which must fit
     controls_exist,
+    drill_checks.regions_exist,
     faults_have_targets,
     faults_fit_the_timeline,
     faults_do_not_overlap,
     fault_attributes_fit,
     objectives_can_be_judged,
     defects_exist,
+    drill_checks.blast_radius_holds,
+    drill_checks.stops_can_fire,
+    drill_checks.steps_fit_the_timeline,
+    drill_checks.alerts_can_fire,
+    drill_checks.weaknesses_exist,
 )
 
 
