@@ -64,7 +64,10 @@ class Engine:
         self.suspended = False
         self._plan = plan
         self._recorder = recorder
-        self._network = Network(addresses, plan.load.connect_timeout, plan.load.request_timeout)
+        load = plan.load
+        self._network = Network(
+            addresses, load.connect_timeout, load.request_timeout, first_byte_timeout=load.first_byte_timeout
+        )
         self._crowd = Crowd(plan)
         self._run = run
         self._health = Health()
