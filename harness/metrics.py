@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from harness.live import Live
+from model.books import BOOKS
 from reports.thresholds import edge, edges, thresholds
 
 OUTCOMES = ("ok", "refused", "reset", "timeout", "http_4xx", "http_5xx", "invalid")
@@ -18,6 +19,7 @@ ARRIVALS = ("ok", "failed", "dropped", "unfinished")
 WRITES = (
     *("submit", "intake", "accept", "request_papers", "request_fee"),
     *("process", "finish", "stop", "return_result", "pay"),
+    *(book.operation for book in BOOKS.values() if book.operation),
 )
 """Operations of the ledger."""
 WORKER = {

@@ -12,13 +12,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from model.histogram import LAG_EDGES
 from model.plan import Objective, Plan
 from reports import selectors
+from reports.burn import rule as resolved
 from reports.promql import touched
 from reports.selection import windows
 from reports.selectors import Ratio, Selector
 from reports.summary import visible
-from reports.thresholds import LAG_EDGES
 
 CONDUCTOR = "thongsuot-conductor"
 SYSTEMS = "thongsuot-systems"
@@ -85,10 +86,9 @@ def burns(plan: Plan) -> Iterator[Burn]:
     """Yield the burn-rate alerts: the campaign's own, and the classical pair for objectives that have none."""
     objectives = {objective.name: objective for objective in plan.objectives}
     for alert in plan.alerts:
-        objective = objectives[alert.objective]
-        threshold = round(alert.burn_rate * (1 - objective.target), 12)
-        windows = math.ceil(alert.long_window), math.ceil(alert.short_window)
-        yield Burn(alert.name, objective, threshold, *windows, "of the campaign")
+        rule = resolved(plan, alert)
+        windows = rule.long_window, rule.short_window
+        yield Burn(rule.name, objectives[rule.objective], rule.threshold, *windows, "of the campaign")
     watched = {alert.objective for alert in plan.alerts}
     for objective in plan.objectives:
         shares = _ratio(plan, objective)
@@ -113,13 +113,13 @@ def _ratio(plan: Plan, objective: Objective) -> Ratio | None:
 
 
 def _heading(plan: Plan) -> Iterator[str]:
-    yield f"# Written by `thongsuot rules` from the campaign {visible(plan.name)}."
+    yield f"# Written by `thongsuot rules` from the campaign {_line(plan.name)}."
     yield "# Live series count a request when it ends. Phases and fault windows of objectives aren't in these rules:"
     yield "# an alert watches all the time. `thongsuot judge RUN --prometheus URL` keeps to an objective's own seconds."
     for objective in plan.objectives:
         reason = _unwritten(plan, objective)
         if reason:
-            yield f"# Not here: {visible(objective.name)} ({objective.indicator}): {reason}."
+            yield f"# Not here: {_line(objective.name)} ({objective.indicator}): {reason}."
 
 
 def _unwritten(plan: Plan, objective: Objective) -> str:
@@ -160,16 +160,18 @@ def _burning(plan: Plan) -> Iterator[str]:
     yield from _group("thongsuot-burn-rates", any(burn.threshold < 1 for burn in found))
     for burn in found:
         if burn.threshold >= 1:
-            yield f"      # {visible(burn.name)}: left out: {burn.threshold:g} is more than every event, it can't fire"
+            yield f"      # {_line(burn.name)}: left out: {burn.threshold:g} is more than every event, it can't fire"
             continue
-        ratios = [f"{RATIO}{window}s{{objective={selectors.quoted(burn.objective.name)}}}" for window in burn.windows]
+        ratios = [
+            f"{RATIO}{window}s{{objective={selectors.quoted(_line(burn.objective.name))}}}" for window in burn.windows
+        ]
         fires = " and ".join(f"{ratio} > {burn.threshold:g}" for ratio in ratios)
         if burn.objective.indicator == "isolation":
             fires = f"({fires}) and on () (max(thongsuot_fault_active) == 1)"
         summary = (
             f"{burn.objective.name}: more than {burn.threshold:.2%} bad events in {burn.long} s and {burn.short} s"
         )
-        yield f"      # {burn.origin}: {visible(burn.objective.provenance)}"
+        yield f"      # {burn.origin}: {_line(burn.objective.provenance)}"
         yield from _alert(burn.name, fires, 0, burn.objective.name, summary)
 
 
@@ -238,6 +240,11 @@ def _alert(name: str, expression: str, held: int, objective: str, summary: str) 
     yield f"        annotations: {{summary: {_yaml(summary)}}}"
 
 
+def _line(value: str) -> str:
+    """Put text on one line, without control characters or what Prometheus takes for a template."""
+    return " ".join(visible(value).replace("{{", "{ {").split())
+
+
 def _yaml(value: str) -> str:
-    """Write a YAML string: JSON's are YAML's, once nothing in them is a template."""
-    return json.dumps(visible(value).replace("{{", "{ {"), ensure_ascii=False)
+    """Write a YAML string: JSON's are YAML's."""
+    return json.dumps(_line(value), ensure_ascii=False)

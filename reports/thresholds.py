@@ -4,13 +4,11 @@ Response times are kept in log-linear buckets (``model.histogram``). An edge cou
 below it, as the judge's strict count of an objective does.
 """
 
-from model.histogram import bucket_of, upper_of
+from model.histogram import LAG_EDGES, bucket_of, upper_of
 from model.plan import Plan
 
 EDGES = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds, of response times."""
-LAG_EDGES = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0)
-"""Seconds, of the sync lag."""
 
 
 def thresholds(plan: Plan) -> tuple[float, ...]:

@@ -28,6 +28,7 @@ from model.plan import Fault, Load, Objective, Phase, Plan, Stack
 from model.record import Record, RecordError
 from reports import charts, judge, openmetrics, render, series, summary, tables, thresholds
 from reports import facts as facts_module
+from tests.conftest import NEEDS_PROMTOOL
 
 BEGAN = 1_751_330_000.25
 HOSTILE = "<script>alert(1)</script>]]>|\x1b[31m`*_[x](http://e.vil)&\"'\u202e\n@all"
@@ -937,7 +938,7 @@ def test_sql_and_python_agree_on_what_a_bucket_lasts(passed: Record) -> None:
     assert all(half / 2e6 == pytest.approx(seconds_of(bucket), abs=1e-6) for bucket, half in rows)
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool isn't here: apt-get install prometheus")
+@NEEDS_PROMTOOL
 @pytest.mark.parametrize("name", ["passed", "empty", "hostile"])
 def test_prometheus_loads_the_metrics(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """The promtool of Prometheus makes blocks of metrics.om without complaint."""
