@@ -122,12 +122,12 @@ def run(
         address = serve_metrics(live, events, cleanup, progress)
         monitor = start_monitor(plan, parts, address, cleanup, progress, monitored)
         failures = send_load(plan, parts, generator, live, interrupt, progress, unattended)
-        live.look()
 
         read_back(plan, parts, live, interrupt, progress)
+        generator.end()
+        live.look()
         monitor.last_scrape()
         events.write("run_finished", interrupted=interrupt.requested)
-        generator.end()
         monitor.ask()
         return conclude(record, interrupt.requested, failures, progress)
 
