@@ -149,8 +149,9 @@ class Monitor:
         from reports.rules import CONDUCTOR
 
         since, api = time.time(), Api(self.url)
-        up = f'timestamp(up{{job="{CONDUCTOR}",instance="{self._conductor}"}} == 1)'
-        _until(lambda: any(moment > since for moment in api.query(up, time.time()).values()))
+        up = f'up{{job="{CONDUCTOR}",instance="{self._conductor}"}}'
+        scraped = f"timestamp({up}) and {up} == 1"  # of a comparison, timestamp() is the moment of the query
+        _until(lambda: any(moment > since for moment in api.query(scraped, time.time()).values()))
 
     def last_scrape(self) -> None:
         """Wait for one more scrape: counters end after the load does. A Prometheus that is gone is noted."""

@@ -11,6 +11,7 @@ from reports.audit import audit
 from reports.extent import extent
 from reports.promql import Source, Unsaid
 from reports.selection import Evidence
+from reports.selectors import Selector
 
 
 def ask(record: Record, url: str) -> tuple[Answers, ...]:
@@ -55,8 +56,7 @@ def sources(gathered: Evidence) -> Iterator[Source]:
 
 
 def _holds(api: Api, source: Source) -> bool:
-    series = f"thongsuot_requests_total{{{source.matcher}}} {source.at(float('inf'))}"
-    return bool(api.query(f"count({series})", source.finish))
+    return bool(api.query(f"count({source.value(Selector('thongsuot_requests_total'))})", source.finish))
 
 
 def _answers(api: Api, gathered: Evidence, source: Source) -> Answers:

@@ -1,9 +1,10 @@
 """The objectives of a run as PromQL: queries that count over the run's own seconds.
 
 ``increase()`` and ``rate()`` extrapolate to the edges of their window, so a figure of theirs isn't a count. Here a
-count is the difference of two raw values of a counter, each at one moment (``@``), and a counter of a run begins at 0
-at t0. A request counts in the second in which it was due, in ``metrics.om`` as in the record; scraped live, it counts
-when it has ended, so live series can't be cut by time: of these, only what the whole run says is asked.
+count is the difference of two raw values of a counter, each the last one before a moment (``last_over_time(… @)``,
+which a scrape that failed at that moment doesn't hide), and a counter of a run begins at 0 at t0. A request counts in
+the second in which it was due, in ``metrics.om`` as in the record; scraped live, it counts when it has ended, so live
+series can't be cut by time: of these, only what the whole run says is asked.
 """
 
 import math
@@ -17,6 +18,8 @@ from reports.selectors import Ratio, Selector, none_of, one_of
 
 Span = tuple[int, float]
 """Whole seconds since t0, [from, until); until infinity: the end of the run."""
+LOOK_BACK = "5m"
+"""How old a value may be."""
 NOT_COUNTED = {
     "interruption": "the order of arrivals within a second decides it, and counters don't keep that",
     "recovery_time": "the order of arrivals within a second decides it, and counters don't keep that",
@@ -45,9 +48,10 @@ class Source:
     finish: float
     step: int = 1
 
-    def at(self, second: float) -> str:
-        """Write the modifier that picks the value at a second since t0; infinity: the last one."""
-        return f"@ {self.finish if math.isinf(second) else self.began + second:.3f}"
+    def value(self, selector: Selector, second: float = math.inf) -> str:
+        """Write the values that series had at a second since t0; infinity: at the end."""
+        moment = self.finish if math.isinf(second) else self.began + second
+        return f"last_over_time({selector.where(self.matcher)}[{LOOK_BACK}] @ {moment:.3f})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def touched(windows: Sequence[Window]) -> frozenset[str]:
 def _drain(source: Source) -> str:
     if source.name == "live":
         raise Unsaid("a scrape a second can't time the drain to 1 %")
-    return f"max(thongsuot_drain_seconds{{{source.matcher}}} {source.at(math.inf)})"
+    return f"max({source.value(Selector('thongsuot_drain_seconds'))})"
 
 
 def _share(objective: Objective, shares: Ratio, evidence: Evidence, source: Source) -> Query:
@@ -119,7 +123,7 @@ def _check(objective: Objective, evidence: Evidence, source: Source) -> None:
 def _counted(selector: Selector, objective: Objective, evidence: Evidence, source: Source) -> str:
     """Write what a counter grew by, by province; provinces with the same seconds share a term."""
     terms = [
-        " + ".join(_grown(selector.where(places, source.matcher), span, source) for span in spans)
+        " + ".join(_grown(selector.where(places), span, source) for span in spans)
         for places, spans in _groups(objective, evidence)
         if spans
     ]
@@ -127,10 +131,10 @@ def _counted(selector: Selector, objective: Objective, evidence: Evidence, sourc
 
 
 def _grown(selector: Selector, span: Span, source: Source) -> str:
-    last = f"sum by (province) ({selector} {source.at(span[1])})"
+    last = f"sum by (province) ({source.value(selector, span[1])})"
     if span[0] <= 0:
         return last
-    return f"({last} - (sum by (province) ({selector} {source.at(span[0])}) or {last} * 0))"
+    return f"({last} - (sum by (province) ({source.value(selector, span[0])}) or {last} * 0))"
 
 
 def _groups(objective: Objective, evidence: Evidence) -> list[tuple[str, list[Span]]]:
