@@ -2,8 +2,8 @@
 
 Counters are cumulative, from 0 at t0, and a whole second later by what that second brought. A series exists from t0 on,
 also the error series that never moves: a ratio over it is 0, not empty. A run longer than 600 s is sampled at 600 equal
-steps. A sample that repeats the one before it and the one after it is only written every ``QUIET`` steps: a straight
-line between its neighbours says the same, in a third of the bytes.
+steps. A sample that repeats the one before it and the one after it is only written every ``QUIET`` seconds, and every
+``UNTOUCHED`` seconds of a series that never moves: a straight line between its neighbours says the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from reports.thresholds import below, edge, edges, lag_edges, thresholds
 
 ARRIVAL_OUTCOMES = ("ok", "failed", "dropped", "unfinished")
 QUIET = 20
-"""Steps of 1 s in which a series that doesn't move is sampled once; PromQL looks back 5 minutes."""
+"""Seconds in which a series that doesn't move is sampled once; PromQL looks back 5 minutes."""
+UNTOUCHED = 120
+"""The same of a series that never moves in the whole run."""
 HALF_MICROS = """CASE WHEN bucket < 128 THEN 2 * bucket::BIGINT
     ELSE ((2 * ((bucket & 63) + 64) + 1)::BIGINT << ((bucket >> 6) - 1)::BIGINT) END"""
 """Twice a bucket's midpoint in microseconds, whole: sums of it don't depend on their order."""
@@ -106,7 +108,7 @@ def labels(pairs: Mapping[str, object]) -> str:
 
 def _series(name: str, clock: Clock, counts: Sequence[int]) -> Iterator[str]:
     """Yield the samples of one counter: 0 at t0, then the running sum of ``counts``."""
-    quiet = max(QUIET // clock.step, 1)
+    quiet = max((QUIET if any(counts) else UNTOUCHED) // clock.step, 1)
     total = 0
     for i in range(clock.steps + 1):
         came = counts[i - 1] if i else 0
