@@ -20,8 +20,9 @@ from tests.conftest import NEEDS_PROMTOOL, promtool
 from tests.harness.plans import shipped_plan
 
 FOLDER = Path(str(files("reports"))) / "dashboards"
-PATHS = sorted(FOLDER.glob("*.json"))
+PATHS = sorted((FOLDER / "boards").glob("*.json"))
 BOARDS = [json.loads(path.read_text(encoding="utf-8")) for path in PATHS]
+COMPOSE = Path(__file__).resolve().parents[2] / "docker-compose.yml"
 PROMETHEUS_OWN = {"up", "ALERTS"}
 COLUMNS = 24
 
@@ -63,11 +64,20 @@ def test_panels_are_unique_and_fill_the_grid_without_overlap(board: dict[str, An
 
 
 def test_every_panel_asks_the_provisioned_datasource() -> None:
-    uid = re.search(r"^    uid: (\S+)$", (FOLDER / "provisioning/datasources/prometheus.yml").read_text(), re.MULTILINE)
+    uid = re.search(r"^    uid: (\S+)$", (FOLDER / "datasources/prometheus.yml").read_text(), re.MULTILINE)
     assert uid
     for board in BOARDS:
         for panel in board["panels"]:
             assert {panel["datasource"]["uid"], *(t["datasource"]["uid"] for t in panel["targets"])} == {uid[1]}
+
+
+def test_the_folder_is_a_provisioning_folder_of_grafana() -> None:
+    """Where the compose stack mounts it, the provider's path holds the dashboards."""
+    mounted = re.search(r"\./reports/dashboards:(\S+):ro", COMPOSE.read_text(encoding="utf-8"))
+    path = re.search(r"^      path: (\S+)$", (FOLDER / "dashboards/thongsuot.yml").read_text(), re.MULTILINE)
+    assert mounted
+    assert path
+    assert path[1] == f"{mounted[1]}/boards"
 
 
 @NEEDS_PROMTOOL
