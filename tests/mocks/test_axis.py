@@ -115,7 +115,7 @@ def test_wrong_documents_are_refused(axis, change, status):
 
 
 def test_agencies_are_all_units_and_those_that_register(axis):
-    stack, sessions = axis()
+    stack, _ = axis()
     assert register(stack, "BNV").keys() == {"Authorization"}
     listed = stack.get("axis", "/axis/getAgenciesList", params={"limit": 1000}).json()
     assert len(listed["items"]) == 1000
