@@ -28,6 +28,7 @@ from harness.progress import Progress
 from harness.stack import LocalStack, remove_state
 from harness.timeline import Timeline
 from model import blast
+from model.books import keepers
 from model.plan import PROCESS_KINDS, Plan
 from model.record import EventLog, Record
 from scenarios.catalogue import OPERATIONS
@@ -112,7 +113,7 @@ def run(
         generator = Generator(plan, record, events, watchdog, crew)
         cleanup.callback(generator.end)
         parts = bring_up(plan, record, events, watchdog, toxiproxy, cleanup, progress, crew.bind)
-        generator.join(progress.step, lambda: interrupt.check("before the load began"))
+        generator.join(progress.step, lambda: wait_on(parts, interrupt))
 
         live = Live(plan, record)
         serve_metrics(live, events, cleanup, progress)
@@ -177,6 +178,12 @@ def bring_up(
     cleanup.callback(stack.stop)
     stack.start(server, proxies)
     return Parts(record, events, watchdog, proxies, stack, keeper)
+
+
+def wait_on(parts: Parts, interrupt: Interrupt) -> None:
+    """Look after Toxiproxy before the load begins; raises Interrupted where the run is asked to end."""
+    interrupt.check("before the load began")
+    parts.keeper.look()
 
 
 def serve_metrics(live: Live, events: EventLog, cleanup: ExitStack, progress: Progress) -> None:
@@ -293,6 +300,7 @@ def read_back(plan: Plan, parts: Parts, live: Live, interrupt: Interrupt, progre
 
     def told(backlog: int) -> None:
         live.backlog = backlog
+        parts.keeper.look()
 
     interrupted = interrupt.requested
     reader = Reader(parts.stack.addresses, parts.record, parts.events)
@@ -305,6 +313,7 @@ def read_back(plan: Plan, parts: Parts, live: Live, interrupt: Interrupt, progre
             parts.events.write("interrupted")
         progress.step("reading every dossier, twice")
         reader.read()
+        reader.read_entries(keepers(plan.stack.provinces, plan.stack.platforms))
     finally:
         reader.close()
 

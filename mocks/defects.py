@@ -49,6 +49,18 @@ DEFECTS: dict[str, Defect] = {
         "counters are closed while the portal doesn't take the province's messages", 16, ("availability",)
     ),
     "sync-inline": Defect("counters wait, up to 60 s, until the portal has taken the dossier", 21, ("response_time",)),
+    "fake-success": Defect(
+        "portal and provinces mark data as verified though the database didn't answer", 14, ("unfounded",)
+    ),
+    "axis-duplicate": Defect("the axis delivers a document that is sent again a second time", 10, ("duplicated",)),
+    "axis-drops-rejects": Defect(
+        "a rejected document vanishes from the axis instead of going back to its sender", 10, ("lost",)
+    ),
+    "hotline-shares-queue": Defect(
+        "alerts wait behind the hotline's callers, and are dropped when its queue is full",
+        5,
+        ("availability", "response_time"),
+    ),
 }
 _COLLAPSED = frozenset({State.MORE_PAPERS, State.FEE_DUE, State.STOPPED})
 
@@ -107,6 +119,25 @@ class Defects:
             return False
         digest = hashlib.blake2b(f"{self._seed}:{identity}".encode(), digest_size=8).digest()
         return int.from_bytes(digest) % DROP_SHARE == 0
+
+    def invented_receipt(self, request: str) -> str | None:
+        """Return the receipt number that is made up for a database that kept silent; None: none is."""
+        return f"BN-{request}" if "fake-success" in self._names else None
+
+    @property
+    def delivers_twice(self) -> bool:
+        """Whether the axis takes a document that is sent again for a new one."""
+        return "axis-duplicate" in self._names
+
+    @property
+    def drops_rejects(self) -> bool:
+        """Whether a document that its recipient rejects is gone."""
+        return "axis-drops-rejects" in self._names
+
+    @property
+    def shares_queue(self) -> bool:
+        """Whether alerts wait in the queue of the hotline's callers."""
+        return "hotline-shares-queue" in self._names
 
     def reported(self, state: State) -> State:
         """Return the state that a province reports to the portal."""

@@ -30,6 +30,8 @@ from mocks.posting import POSTS, Posting
 from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
 from mocks.tokens import Claims, Signer, TokenError
 from mocks.upstream import ask, ask_population
+from mocks.verification import SCHEMA as VERIFICATION
+from mocks.verification import Verification
 from mocks.vneid import UserInfo
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
 from model import procedures
@@ -93,7 +95,7 @@ class PaymentAsked(msgspec.Struct):
 class National(DossierSystem):
     """The portal."""
 
-    schema = register.SCHEMA + keys.SCHEMA + outbox.SCHEMA
+    schema = register.SCHEMA + keys.SCHEMA + outbox.SCHEMA + VERIFICATION
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
@@ -106,6 +108,7 @@ class National(DossierSystem):
             target = province_system(province)
             posting = Posting(self.client(target), "/api/dossiers")
             self.outbox.open(Link(name, target).name, posting.deliver, {CREATE: POSTS})
+        self._verification.open()
 
     async def start(self) -> None:
         """Start committer and senders, and read the intake."""
@@ -116,7 +119,9 @@ class National(DossierSystem):
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
         citizen = self._citizen
+        self._verification = Verification(self, citizen)
         return (
+            *self._verification.routes(),
             Route("POST", "/sync", "sync", self.sync, SyncCall, SyncReply),
             Route("POST", "/login", "login", self.login, Login, Session),
             Route("POST", "/session", "session", self.open_session, AccessToken, CitizenSession),

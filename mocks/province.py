@@ -10,6 +10,8 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from mocks import intake, keys, outbox, register
+from mocks.chancery import Chancery
+from mocks.incidents import Incidents
 from mocks.messages import (
     CREATE,
     ITEM_EXISTS,
@@ -32,6 +34,8 @@ from mocks.store import Store
 from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
 from mocks.tokens import Claims, Signer, TokenError
 from mocks.upstream import ask_population
+from mocks.verification import SCHEMA as VERIFICATION
+from mocks.verification import Verification
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
 from model import procedures
 from model.dossier import Channel, State, TransitionError, next_state
@@ -115,7 +119,7 @@ class Province(DossierSystem):
 
     faults = DossierSystem.faults | {"missing-workflow", "missing-accounts"}
 
-    schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}
+    schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}{VERIFICATION}
         CREATE INDEX IF NOT EXISTS open_of_commune ON dossiers(commune, id) WHERE {register.OPEN};
         CREATE INDEX IF NOT EXISTS open_of_province ON dossiers(id) WHERE {register.OPEN};
     """
@@ -129,6 +133,8 @@ class Province(DossierSystem):
         self._link = Link(name, "national").name
         sync = PortalSync(self.code, self.client("national"), self._defects.trusts_silence)
         self.outbox.open(self._link, sync.deliver, {CREATE: CREATE_CHUNK, PROGRESS: PROGRESS_CHUNK})
+        self._verification.open()
+        self._chancery.open()
 
     def open_store(self, path: Path) -> Store:
         """Open the province's SQLite file."""
@@ -142,7 +148,12 @@ class Province(DossierSystem):
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
         officer = self._officer
+        self._verification = Verification(self, officer)
+        self._chancery = Chancery(self, officer)
         return (
+            *self._verification.routes(),
+            *self._chancery.routes(),
+            *Incidents(self, officer).routes(),
             Route("POST", "/api/dossiers", "receive", self.receive, SyncItem, Created),
             Route("POST", "/officer/session", "session", self.open_session, OfficerLogin, Session),
             Route("POST", "/counter/population", "population", self.population, Citizen, Resident, auth=officer),

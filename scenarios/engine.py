@@ -1,7 +1,9 @@
 """The open-model arrival engine of one Locust worker: a greenlet per arrival, on schedule, whatever the replies."""
 
+import random
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import gevent
@@ -10,6 +12,7 @@ from gevent.pool import Group
 from model.plan import Plan
 from scenarios.catalogue import JOURNEYS, Memory
 from scenarios.health import Health
+from scenarios.journeys import hotline
 from scenarios.network import Network
 from scenarios.personas import Arrival, Crowd
 from scenarios.recorder import Recorder
@@ -21,6 +24,8 @@ from scenarios.writes import Result, Write
 LATE_START = 0.5
 """Seconds in the past from which a worker that joins late still takes its arrivals."""
 
+COMPLAINERS = frozenset({"submit-online", "track", "data-only"})
+"""Journeys of citizens, who call the hotline when they fail; officers have other ways."""
 
 BREATH = 8
 """Arrivals in a row that may start behind their time before replies are read."""
@@ -162,6 +167,7 @@ class Engine:
             outcome = "ok"
         except JourneyFailed:
             outcome = "failed"
+            self._complain(session)
         except gevent.GreenletExit:
             self.tally.unfinished += 1
         except Exception as error:
@@ -172,6 +178,14 @@ class Engine:
         finally:
             finished = None if outcome == "unfinished" else time.monotonic() - t0
             self._recorder.arrival(arrival, started, finished, outcome)
+
+    def _complain(self, session: Session) -> None:
+        """Let a citizen whose journey failed call the hotline, as often as the plan says: by the arrival's own seed."""
+        arrival = session.arrival
+        lucky = random.Random(f"{arrival.seed}:complaint").random() >= self._plan.load.complaints
+        if not lucky and arrival.journey in COMPLAINERS:
+            with suppress(JourneyFailed):
+                hotline.complain(session)
 
     def _finish(self) -> None:
         self._group.join(timeout=self._plan.load.grace)
