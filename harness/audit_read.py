@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 
@@ -92,12 +92,13 @@ class Reader:
 
     def _read_system(self, system: str, number: int) -> None:
         count, reason = 0, ""
-        path = self._record.spool("reads", f"{system.replace(':', '-')}-{number}")
-        with path.open("w", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
+        part = f"{system.replace(':', '-')}-{number}"
+        with self._spool("reads", part) as file, self._spool("attachments", part) as attached:
+            rows, beside = csv.writer(file, lineterminator="\n"), csv.writer(attached, lineterminator="\n")
             try:
                 for item in self._dossiers(system):
                     rows.writerow(_row(number, system, item))
+                    beside.writerows([number, system, item["code"], held] for held in item.get("attachments", ()))
                     count += 1
             except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
                 reason = f"{type(error).__name__}: {error}"
@@ -127,6 +128,9 @@ class Reader:
         self._events.write(
             "entries_read", system=system, **{"pass": number}, entries=count, complete=not reason, reason=reason
         )
+
+    def _spool(self, table: str, part: str) -> TextIO:
+        return self._record.spool(table, part).open("w", encoding="utf-8", newline="")
 
     def _dossiers(self, system: str) -> Iterator[dict[str, Any]]:
         if system in self._unreadable:

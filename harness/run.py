@@ -214,6 +214,7 @@ def send_load(
     parts.events.t0 = t0
     parts.watchdog.set_t0(t0)
     timeline, drill = schedule(plan, parts, progress, unattended)
+    parts.stack.announce_cutover(t0)
     generator.begin(t0)
     parts.events.write("t0", monotonic=t0)
     timeline.start()

@@ -61,7 +61,22 @@ DEFECTS: dict[str, Defect] = {
         5,
         ("availability", "response_time"),
     ),
+    "draft-lost": Defect("every fifth draft is acknowledged and kept empty", 7),
+    "draft-lost-on-redirect": Defect("the portal takes a citizen over from the old interface without the draft", 2),
+    "attachment-truncated": Defect("every third upload is declared complete though bytes are missing", 18),
+    "orphan-of-missing-account": Defect("dossiers of an officer without an account are nobody's, for good", 19),
+    "missing-workflow-refused": Defect("provinces don't receive dossiers of procedures without a workflow", 17),
+    "refused-for-reorganisation": Defect("counters refuse every fourth dossier because of the reorganisation", 4),
+    "counter-in-memory": Defect("provinces count their codes in memory: a restart begins anew", 23),
+    "no-throttle": Defect("the portal lets one account submit as fast as it can", 8),
 }
+SHARES = {
+    "draft-lost": 20,
+    "draft-lost-on-redirect": 100,
+    "attachment-truncated": 33,
+    "refused-for-reorganisation": 25,
+}
+"""Of defects that strike some of many: percent of them."""
 _COLLAPSED = frozenset({State.MORE_PAPERS, State.FEE_DUE, State.STOPPED})
 
 
@@ -112,6 +127,17 @@ class Defects:
     def syncs_inline(self) -> bool:
         """Whether an intake waits for synchronisation."""
         return "sync-inline" in self._names
+
+    def on(self, name: str) -> bool:
+        """Tell whether a defect is on."""
+        return name in self._names
+
+    def hits(self, name: str, identity: str) -> bool:
+        """Tell whether a defect of ``SHARES`` is on and strikes this identity: always the same ones."""
+        if name not in self._names:
+            return False
+        digest = hashlib.blake2b(f"{self._seed}:{name}:{identity}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest) % 100 < SHARES[name]
 
     def drops(self, identity: str) -> bool:
         """Tell whether the receiver discards a sync message: always the same ones."""

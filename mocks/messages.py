@@ -76,13 +76,14 @@ class Applicant(Body):
 
 
 class Submission(Body):
-    """A dossier as a citizen submits it, or an officer takes it in."""
+    """A dossier as a citizen submits it, or an officer takes it in; ``attachments`` by their SHA-256."""
 
     procedure: Text
     province: ProvinceCode
     commune: CommuneCode
     applicant: Applicant
     form: dict[str, Any]
+    attachments: Annotated[list[Hash], msgspec.Meta(max_length=20)] = []  # noqa: RUF012  msgspec copies it
 
 
 class Submitted(msgspec.Struct):

@@ -234,6 +234,19 @@ def faults_do_not_overlap(plan: Plan, _: Known) -> Iterator[Problem]:
             latest[target] = fault
 
 
+def cutover_fits(plan: Plan, _: Known) -> Iterator[Problem]:
+    """Refuse a cutover after the end, and an interface that closes early when it is closed anyway."""
+    if plan.cutover is None:
+        return
+    if plan.cutover.at >= plan.duration:
+        what = f"is at {plan.cutover.at:g} s, the timeline ends at {plan.duration:g} s"
+        yield Problem(("cutover", "at"), what, "set it earlier")
+    for index, fault in enumerate(plan.faults):
+        if fault.kind == "early-closure" and fault.end > plan.cutover.at:
+            what = f"lasts until {fault.end:g} s, and T_cutover is at {plan.cutover.at:g} s"
+            yield Problem(("faults", index, "duration"), what, "end it before T_cutover: it couldn't be seen to heal")
+
+
 def fault_attributes_fit(plan: Plan, known: Known) -> Iterator[Problem]:
     """Refuse attributes that the fault catalogue refuses."""
     for index, fault in enumerate(plan.faults):
@@ -270,6 +283,7 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     faults_have_targets,
     faults_fit_the_timeline,
     faults_do_not_overlap,
+    cutover_fits,
     fault_attributes_fit,
     objectives_can_be_judged,
     defects_exist,

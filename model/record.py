@@ -83,6 +83,12 @@ COLUMNS: dict[str, dict[str, str]] = {
         "owner": "VARCHAR",
         "value": "VARCHAR",
     },
+    "attachments": {
+        "pass": "INTEGER",
+        "system": "VARCHAR",
+        "code": "VARCHAR",
+        "hash": "VARCHAR",
+    },
 }
 """Table name -> column name -> DuckDB type. docs/record.md says what each column means."""
 

@@ -4,7 +4,17 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from scenarios.journeys import citizen, clerk, data_only, hotline, office, officer
+from scenarios.journeys import (
+    citizen,
+    clerk,
+    data_only,
+    drafts,
+    hotline,
+    inspector,
+    office,
+    officer,
+    old_interface,
+)
 from scenarios.personas import DOUBLE_SUBMIT, ENDINGS
 from scenarios.session import Session
 
@@ -79,6 +89,26 @@ def _watch_dashboard(session: Session, memory: Memory) -> None:
     office.watch_dashboard(session)
 
 
+def _resume_draft(session: Session, memory: Memory) -> None:
+    memory.codes.append(drafts.at_home(session))
+
+
+def _counter_weak_line(session: Session, memory: Memory) -> None:
+    drafts.at_the_counter(session)
+
+
+def _old_interface(session: Session, memory: Memory) -> None:
+    old_interface.submit(session)
+
+
+def _follow_up(session: Session, memory: Memory) -> None:
+    inspector.follow_up(session, memory.recent)
+
+
+def _broker(session: Session, memory: Memory) -> None:
+    inspector.broker(session)
+
+
 JOURNEYS: dict[str, tuple[Callable[[Session, Memory], None], str]] = {
     "submit-online": (
         _submit_online,
@@ -97,6 +127,17 @@ JOURNEYS: dict[str, tuple[Callable[[Session, Memory], None], str]] = {
     "poll-tasks": (_poll_tasks, "a province looks at the tasks that it was given, and reports on one"),
     "join-meeting": (_join_meeting, "a unit joins an online meeting and leaves it"),
     "watch-dashboard": (_watch_dashboard, "a dashboard of the operation centre polls its figures"),
+    "resume-draft": (
+        _resume_draft,
+        "a citizen submits out of a draft, with an attachment, in several sessions",
+    ),
+    "counter-weak-line": (
+        _counter_weak_line,
+        "an officer takes a dossier in out of a draft, with an attachment",
+    ),
+    "old-interface": (_old_interface, "a citizen begins at the old interface and ends where T_cutover leads"),
+    "follow-up": (_follow_up, "a citizen looks whether an older dossier is done, or forgotten"),
+    "broker": (_broker, "one account submits in a burst until it is throttled"),
 }
 
 PLATFORMS: dict[str, str] = {
@@ -115,6 +156,10 @@ PLATFORMS: dict[str, str] = {
 
 _FEE = 0.6
 """Share of online submissions that cost a fee, roughly [A]."""
+
+_LOG_IN = {"vneid.authorize": 1, "vneid.token": 1, "national.session": 1}
+_PIECES = sum(drafts.SIZES) / 2 / drafts.PIECE
+"""Pieces of an attachment of average size."""
 
 EXPECTED: dict[str, dict[str, float]] = {
     "submit-online": {
@@ -170,6 +215,37 @@ EXPECTED: dict[str, dict[str, float]] = {
     "poll-tasks": {"tasks.list": 1, "tasks.progress": 1},
     "join-meeting": {"meetings.list": 1, "meetings.join": 1, "meetings.leave": 1},
     "watch-dashboard": {"ioc.dashboard": 1},
+    "resume-draft": {
+        **_LOG_IN,
+        "national.save_draft": 3,
+        "national.announce": 1,
+        "national.upload": _PIECES,
+        "national.attach": 1,
+        "national.resume_draft": 1 + drafts.LATER,
+        "national.submit": 1,
+    },
+    "counter-weak-line": {
+        "province.session": 1 + drafts.LATER,
+        "province.save_draft": 3,
+        "province.announce": 1,
+        "province.upload": _PIECES,
+        "province.attach": 1,
+        "province.resume_draft": 1 + drafts.LATER,
+        "province.intake": 1,
+    },
+    "old-interface": {
+        **_LOG_IN,
+        "province.portal": 1,
+        "province.portal_session": 1,
+        "province.portal_draft": 2,
+        "province.portal_submit": 0.5,
+        "national.handover": 0.5,
+        "national.resume_draft": 0.5,
+        "national.save_draft": 0.5,
+        "national.submit": 0.5,
+    },
+    "follow-up": {"national.follow_up": 1},
+    "broker": {**_LOG_IN, "national.broker_submit": 32, "national.throttled": 1},
 }
 """Requests of each operation that a journey makes on average: what `plan` estimates with, not a measurement [A]."""
 
