@@ -179,8 +179,7 @@ WITH said AS (
     FROM ledger WHERE event = 'ok' AND dossier <> '' AND sequence > 0 AND state > 0
 ), missing AS MATERIALIZED (
     SELECT said.* FROM said
-    LEFT JOIN (SELECT code, any_value(numbers) AS numbers, any_value(states) AS states
-               FROM books WHERE NOT portal GROUP BY code) held ON held.code = said.dossier
+    LEFT JOIN (SELECT code, numbers, states FROM books WHERE NOT portal) held ON held.code = said.dossier
     WHERE coalesce(held.numbers[said.sequence] <> said.sequence OR held.states[said.sequence] <> said.state, true)
 )
 SELECT code, key, province, commune, system || ': ' || detail FROM (
