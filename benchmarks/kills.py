@@ -1,6 +1,6 @@
 """`python -m benchmarks.kills [--victim conductor|watchdog|toxiproxy] [--runs 200] [--seed 1]`, and more: see `--help`.
 
-Runs of a short drill (``kills.toml``), each of which is hit at a random moment between its start and its end:
+Runs of a short drill (``kills.toml``), each of which is hit at a random moment between its first event and its end:
 
 - ``conductor``: SIGKILL, SIGSTOP, SIGTERM or SIGINT. Within 6 s no toxic is left, no disabled proxy, no stopped system;
   after SIGKILL, no process of the run either. After SIGTERM and SIGINT the run ends by itself, with what it measured:
@@ -60,7 +60,7 @@ class Hit:
         others: Whether the Toxiproxy server isn't the run's own.
         victim: Which process is hit.
         signal: With what.
-        share: When, as a share of a run's length.
+        share: When, as a share of a run's length from its first event on.
         afterwards: What ends a conductor's stop: SIGCONT or SIGKILL.
     """
 
@@ -124,7 +124,8 @@ def run(hit: Hit, length: float, folder: Path) -> Outcome:
         cleanup.callback(lambda: [server.stop() for server in given])
         drill = Drill(place, hit.server, given[0].api if given else None)
         cleanup.callback(drill.end)
-        drill.wait(lambda: drill.over() or time.monotonic() > drill.began + hit.share * length, length)
+        drill.wait(lambda: drill.over() or drill.names(), ENDS_WITHIN)
+        drill.wait(drill.over, hit.share * length)
         if hit.victim == "conductor":
             _hit_conductor(drill, hit, outcome)
         else:
@@ -227,11 +228,12 @@ def _kill(drill: Drill, hit: Hit, given: list[Server]) -> bool:
 
 
 def measured_length(servers: Sequence[str], at_once: int, folder: Path) -> float:
-    """Return the seconds that a run takes which isn't hit, so many at once; the longest of them."""
+    """Return the seconds from the first event to the end of a run that isn't hit, so many at once; the longest."""
 
     def undisturbed(number: int) -> float:
         drill = Drill(folder / f"undisturbed-{number}", servers[number % len(servers)], None)
         try:
+            drill.wait(lambda: drill.over() or drill.names(), ENDS_WITHIN)
             seconds = drill.wait(drill.over, 2 * ENDS_WITHIN)
             if drill.process.returncode != 0 or seconds is None:
                 raise SystemExit(f"a run that wasn't hit ended with {drill.process.returncode}: see {folder}")
