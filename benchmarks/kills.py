@@ -193,7 +193,7 @@ def _hit_helper(drill: Drill, hit: Hit, outcome: Outcome, given: list[Server]) -
     _note_moment(drill, outcome)
     before = _times_there(drill, hit)
     if _kill(drill, hit, given):
-        seen = drill.wait(lambda: drill.over() or _times_there(drill, hit) > before, WITHIN)
+        seen = drill.wait(lambda: _times_there(drill, hit) > before or _nothing_to_do(drill), WITHIN)
         outcome.healed = seen if _times_there(drill, hit) > before else None
         outcome.demand(seen, f"another {hit.victim}")
     outcome.gone = drill.wait(drill.over, ENDS_WITHIN)
@@ -205,6 +205,11 @@ def _hit_helper(drill: Drill, hit: Hit, outcome: Outcome, given: list[Server]) -
     began = "t0" in drill.names()
     if outcome.code not in JUDGED and (began or outcome.code != BROKEN):
         outcome.problems.append(f"exit code {outcome.code}")
+
+
+def _nothing_to_do(drill: Drill) -> bool:
+    """Tell whether a run needs no watchdog and no Toxiproxy server any more: all is read back, it is being judged."""
+    return drill.over() or "run_finished" in drill.names()
 
 
 def _times_there(drill: Drill, hit: Hit) -> int:
