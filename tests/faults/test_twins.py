@@ -8,8 +8,8 @@ end is compared. What isn't asked of the real one, because it would crash or han
 - a reset_peer with a long time-out, the removal of which hangs its API; a bandwidth of 0 beside other toxics of the
   same stream, which hangs it as well when these are changed;
 - /reset of several proxies of which one can't listen: it stops at the first failure, and its order is random;
-- the removal of a toxic in which a connection's stream has ended, while a later one holds it: it takes later ones for
-  others from then on, or crashes;
+- the removal of a toxic beside others of which one ends streams: where one has ended while another holds it, it hangs,
+  takes toxics for other ones from then on, or crashes;
 - traffic under a toxicity between 0 and 1, or cut into slices of random size.
 
 THONGSUOT_SEQUENCES of them are run (100), drawn with THONGSUOT_SEED (1). The same seed gives the same sequences: what
@@ -170,7 +170,7 @@ class Twins(RuleBasedStateMachine):
         name, toxic = chance.choice(self.toxics())
         path = f"{_route(name)}/toxics/{quote(toxic['name'], safe='')}"
         if method == "DELETE" or chance.random() < 0.3:
-            if not self.leaves_a_gap(name, toxic):
+            if not self.confuses(name, toxic):
                 self.both("DELETE", path)
         else:
             attributes = inputs.some_attributes(toxic["type"], chance)
@@ -183,7 +183,7 @@ class Twins(RuleBasedStateMachine):
         name = self.some_name(chance)
         self.both("GET", _route(name))
         self.both("GET", f"{_route(name)}/toxics")
-        there = [(proxy, found["name"]) for proxy, found in self.toxics() if self.leaves_a_gap(proxy, found)]
+        there = [(proxy, found["name"]) for proxy, found in self.toxics() if self.confuses(proxy, found)]
         if method == "GET" or (name, toxic) not in there:
             self.both(method, f"{_route(name)}/toxics/{quote(toxic, safe='')}")
 
@@ -365,18 +365,17 @@ class Twins(RuleBasedStateMachine):
     def can_reset(self) -> bool:
         """With several proxies, one that can't listen makes the outcome random."""
         down = [proxy for proxy in self.real.proxies.values() if not proxy["enabled"]]
-        gap = any(self.leaves_a_gap(name, toxic) for name, toxic in self.toxics())
-        return not gap and (len(self.real.proxies) < 2 or not down)
+        confusing = any(self.confuses(name, toxic) for name, toxic in self.toxics())
+        return not confusing and (len(self.real.proxies) < 2 or not down)
 
-    def leaves_a_gap(self, name: str, toxic: dict[str, Any]) -> bool:
-        """Tell whether the real server may take later toxics for other ones on open connections, once this is removed.
+    def confuses(self, name: str, toxic: dict[str, Any]) -> bool:
+        """Tell whether the real server may hang, or take toxics for other ones, once this one is removed.
 
-        It does where a stream has ended in this toxic but not in a later one.
+        It may on open connections, where a stream has ended in one toxic and is held by another.
         """
         chain = self.chain(name, toxic["stream"].lower())
-        before = chain[: chain.index(toxic) + 1]
-        ends = any(there["type"] in inputs.ENDING for there in before) or any(not line.whole for line in self.lines)
-        return bool(self.lines) and before != chain and ends
+        ends = any(there["type"] in inputs.ENDING for there in chain) or any(not line.whole for line in self.lines)
+        return bool(self.lines) and chain[-1] != toxic and ends
 
 
 def _over(line: Line) -> bool:
