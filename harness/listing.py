@@ -9,7 +9,7 @@ from faults.catalogue import KINDS
 from mocks.defects import DEFECTS
 from model import places
 from model.campaign import shipped
-from model.links import SHARED_SYSTEMS
+from model.links import PLATFORMS, SHARED_SYSTEMS
 from scenarios.catalogue import JOURNEYS
 
 
@@ -20,6 +20,7 @@ def show(console: Console) -> None:
     _print(console, "fault kinds", ((name, kind.summary) for name, kind in KINDS.items()))
     _print(console, "seeded defects", ((name, defect.summary) for name, defect in DEFECTS.items()))
     _print(console, "systems", ((name, "") for name in SHARED_SYSTEMS))
+    _print(console, "platforms, where a campaign asks for them", ((name, "") for name in PLATFORMS))
     _print(console, "", ((f"province:{code}", place.name) for code, place in places.provinces().items()))
 
 

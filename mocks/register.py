@@ -34,7 +34,10 @@ _FIELDS = "code, key, province, commune, procedure, channel, hash, state, sequen
 
 
 class Dossier(msgspec.Struct):
-    """A dossier as look-ups and listings return it; ``history`` is (sequence, state, occurred, applied)."""
+    """A dossier as look-ups and listings return it.
+
+    ``history`` is (sequence, state, occurred, applied); ``attachments`` the SHA-256 of the bytes that are there.
+    """
 
     code: str
     key: str
@@ -47,6 +50,7 @@ class Dossier(msgspec.Struct):
     sequence: int
     paid: bool
     history: list[tuple[int, int, float, float]]
+    attachments: list[str] = []
 
 
 class New(msgspec.Struct, frozen=True):
@@ -101,6 +105,11 @@ def append(connection: sqlite3.Connection, code: str, steps: Sequence[Step]) -> 
         statement = "UPDATE dossiers SET state = ?, sequence = ? WHERE id = ?"
         connection.execute(statement, (last[1], last[0], row[0]))
     return number
+
+
+def set_back(connection: sqlite3.Connection, code: str, step: Step) -> None:
+    """Make a dossier stand at a step, whatever came after it: the work of a seeded defect."""
+    connection.execute("UPDATE dossiers SET state = ?, sequence = ? WHERE code = ?", (step[1], step[0], code))
 
 
 def _insert(connection: sqlite3.Connection, dossier: int, steps: Iterable[Step]) -> int:

@@ -1,17 +1,39 @@
 """Systems and the links between them, by name.
 
-A *system* is a server of the stack: ``national``, ``province:01`` … ``province:96``, ``vneid``,
-``population``, ``payment``. A *link* is one direction of dialogue, ``source->target``: who dials whom. Every link
-crosses one Toxiproxy proxy of the same name, so that a campaign can break it without touching its neighbours.
+A *system* is a server of the stack: ``national``, ``province:01`` … ``province:96``, ``vneid``, ``population``,
+``payment``, and the platforms that a campaign asks for. A *link* is one direction of dialogue, ``source->target``: who
+dials whom. Every link crosses one Toxiproxy proxy of the same name, so that a campaign can break it without touching
+its neighbours.
 ``citizen`` is the people's side: citizens at home, and officers at their terminals.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 SHARED_SYSTEMS = ("national", "vneid", "population", "payment")
 PEOPLE = "citizen"
+
+Platform = Literal["specialised", "codes", "axis", "hotline", "reporting", "tasks", "meetings", "ioc"]
+"""A shared system that only runs where a campaign asks for it."""
+
+PLATFORMS: tuple[str, ...] = get_args(Platform)
+
+PLATFORM_USERS: dict[str, tuple[str, ...]] = {
+    "specialised": ("national", "province"),
+    "codes": ("national", "province"),
+    "axis": (PEOPLE, "province"),
+    "hotline": (PEOPLE, "province"),
+    "reporting": (PEOPLE,),
+    "tasks": (PEOPLE,),
+    "meetings": (PEOPLE,),
+    "ioc": (PEOPLE,),
+}
+"""Platform -> who dials it: people, the portal, each province."""
+
+PLATFORM_DIALS: dict[str, tuple[str, ...]] = {"ioc": ("national", "province")}
+"""Platform -> whom it dials itself: the portal, each province."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +65,14 @@ def province_of(system: str) -> str | None:
     return code if kind == "province" else None
 
 
-def systems(provinces: Iterable[str]) -> tuple[str, ...]:
+def systems(provinces: Iterable[str], platforms: Iterable[str] = ()) -> tuple[str, ...]:
     """Name every system of a stack with these provinces, shared systems first."""
-    return (*SHARED_SYSTEMS, *(province_system(code) for code in provinces))
+    return (*SHARED_SYSTEMS, *platforms, *(province_system(code) for code in provinces))
 
 
-def links(provinces: Iterable[str]) -> tuple[Link, ...]:
+def links(provinces: Iterable[str], platforms: Iterable[str] = ()) -> tuple[Link, ...]:
     """List every link of a stack with these provinces."""
+    provinces = tuple(provinces)
     shared = [Link(PEOPLE, name) for name in SHARED_SYSTEMS if name != "population"]
     shared += [Link("national", name) for name in ("vneid", "population", "payment")]
     shared.append(Link("payment", "national"))
@@ -64,7 +87,21 @@ def links(provinces: Iterable[str]) -> tuple[Link, ...]:
             (province_system(code), "vneid"),
         )
     ]
-    return (*shared, *per_province)
+    users = [
+        link
+        for name in platforms
+        for link in (
+            *(Link(user, name) for user in _each(PLATFORM_USERS[name], provinces)),
+            *(Link(name, target) for target in _each(PLATFORM_DIALS.get(name, ()), provinces)),
+        )
+    ]
+    return (*shared, *users, *per_province)
+
+
+def _each(kinds: Iterable[str], provinces: Iterable[str]) -> Iterator[str]:
+    """Yield the systems of these kinds, every province for ``province``."""
+    for kind in kinds:
+        yield from map(province_system, provinces) if kind == "province" else (kind,)
 
 
 def touched_province(link: str) -> str | None:

@@ -12,12 +12,9 @@ import msgspec
 
 from model import curves, replay
 from model.curves import Curve
-from model.links import Link, links, systems
-
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+from model.drill import Alert, BlastRadius, Drill, OperatorStep, SteadyState, Stop
+from model.links import Link, Platform, links, systems
+from model.values import Name, NotNegative, Positive, Share, Value
 
 LinkFault = Literal[
     "latency",
@@ -43,6 +40,7 @@ ApplicationFault = Literal[
     "missing-workflow",
     "missing-accounts",
     "lost-callback",
+    "early-closure",
 ]
 FaultKind = Literal[LinkFault, ProcessFault, ApplicationFault]
 LINK_KINDS: frozenset[str] = frozenset(get_args(LinkFault))
@@ -53,15 +51,13 @@ Indicator = Literal[
     "interruption",
     "refusals",
     "sync_lag",
+    "detection_time",
     "recovery_time",
     "drain_time",
+    "convergence_time",
     "isolation",
 ]
 Scope = Literal["province", "nation"]
-
-
-class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every part of a plan: frozen, by keyword, unknown keys refused."""
 
 
 class Step(Value, frozen=True, kw_only=True, tag="step", tag_field="kind"):
@@ -222,22 +218,26 @@ class Load(Value, frozen=True, kw_only=True):
         gaps: ``poisson`` (independent citizens) or ``constant`` (evenly spaced).
         max_in_flight: Journeys that one worker keeps in flight; an arrival above it is dropped, counted, recorded.
         connect_timeout: Seconds until a connection attempt is given up.
+        first_byte_timeout: Seconds until a reply that hasn't begun is given up; None: ``request_timeout``.
         request_timeout: Seconds until a request is given up.
         grace: Seconds that journeys in flight get to finish when the schedule ends.
         workers: Locust workers; 0 chooses by cores and rate.
         scale: Multiplies every rate; of a replay, it leaves arrivals out or repeats them.
         patience: What citizens do whose request failed.
+        complaints: Share of the citizens whose journey failed who then call the hotline.
     """
 
     journeys: dict[str, NotNegative]
     gaps: Literal["poisson", "constant"] = "poisson"
     max_in_flight: Annotated[int, msgspec.Meta(ge=1)] = 2000
     connect_timeout: Positive = 5.0
+    first_byte_timeout: Positive | None = None
     request_timeout: Positive = 10.0
     grace: NotNegative = 10.0
     workers: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
     scale: Positive = 1.0
     patience: Patience = Patience()
+    complaints: Share = 0.0
 
 
 class Fault(Value, frozen=True, kw_only=True):
@@ -251,6 +251,7 @@ class Fault(Value, frozen=True, kw_only=True):
         system: The system that it breaks, or a pattern: ``province:*`` (process and application kinds).
         systems: Several of them, in place of ``system``.
         provinces: Of what the patterns name, only what touches these provinces; empty: all.
+        regions: The same by region: ``model.regions``.
         share: Share of the provinces that it strikes, drawn by the plan's seed and its own id; None: all.
         start: Seconds from t0.
         duration: Seconds that it is held.
@@ -268,9 +269,10 @@ class Fault(Value, frozen=True, kw_only=True):
     system: str | None = None
     systems: tuple[str, ...] = ()
     provinces: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
     share: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
     stream: Literal["downstream", "upstream"] = "downstream"
-    attributes: dict[str, int] = {}
+    attributes: dict[str, int] = {}  # noqa: RUF012  msgspec copies it
     resolved: tuple[str, ...] = ()
 
     @property
@@ -361,11 +363,25 @@ class Stack(Value, frozen=True, kw_only=True):
         kind: ``local``: processes on loopback.
         provinces: Province codes; a campaign file may leave them out for all 34.
         province_processes: Processes that the provincial systems share.
+        platforms: Shared systems besides the portal, VNeID, population and payment.
     """
 
     kind: Literal["local"] = "local"
     provinces: tuple[str, ...] = ()
     province_processes: Annotated[int, msgspec.Meta(ge=1, le=34)] = 2
+    platforms: tuple[Platform, ...] = ()
+
+
+class Cutover(Value, frozen=True, kw_only=True):
+    """When the provinces' old public interfaces close: T_cutover.
+
+    Attributes:
+        at: Seconds from t0 at which they begin to lead to the national portal.
+        redirect: Seconds that they do before they are closed.
+    """
+
+    at: NotNegative
+    redirect: Positive = 10.0
 
 
 class Plan(Value, frozen=True, kw_only=True):
@@ -384,8 +400,15 @@ class Plan(Value, frozen=True, kw_only=True):
         limits: What the generator must keep to.
         drain: Bound on the synchronisation after the load.
         stack: What it runs against.
+        cutover: When the provinces' old interfaces close; None: they stay open.
         defects: Seeded defects that are switched on.
         control: Provinces that no fault may touch: what the others are compared with.
+        drill: Why it is held, where it is a drill.
+        blast_radius: The most that it may break at once.
+        steady_state: What must hold before the first fault.
+        stops: What ends every fault at once.
+        steps: What people do.
+        alerts: Who would have been woken, and must be.
     """
 
     name: Name
@@ -400,8 +423,15 @@ class Plan(Value, frozen=True, kw_only=True):
     limits: Limits = Limits()
     drain: Drain = Drain()
     stack: Stack = Stack()
+    cutover: Cutover | None = None
     defects: tuple[str, ...] = ()
     control: tuple[str, ...] = ()
+    drill: Drill | None = None
+    blast_radius: BlastRadius = BlastRadius()
+    steady_state: SteadyState = SteadyState()
+    stops: tuple[Stop, ...] = ()
+    steps: tuple[OperatorStep, ...] = ()
+    alerts: tuple[Alert, ...] = ()
 
     @property
     def duration(self) -> float:
@@ -441,12 +471,12 @@ class Plan(Value, frozen=True, kw_only=True):
     @property
     def systems(self) -> tuple[str, ...]:
         """Every system of the stack."""
-        return systems(self.stack.provinces)
+        return systems(self.stack.provinces, self.stack.platforms)
 
     @property
     def links(self) -> tuple[Link, ...]:
         """Every link of the stack."""
-        return links(self.stack.provinces)
+        return links(self.stack.provinces, self.stack.platforms)
 
     def spans(self) -> Iterator[tuple[float, float, Phase]]:
         """Yield (start, end, phase) in seconds from t0, in order."""

@@ -7,6 +7,7 @@ import msgspec
 
 from model.links import matching, touched_province
 from model.plan import LINK_KINDS, Fault, Plan
+from model.regions import REGIONS
 
 
 def resolve(plan: Plan) -> Plan:
@@ -27,8 +28,9 @@ def _targets(plan: Plan, fault: Fault) -> tuple[str, ...]:
     meant = {name for pattern in fault.patterns for name in matching(pattern, possible)}
     found = [name for name in possible if name in meant]
     found = [name for name in found if name in named or touched_province(name) not in plan.control]
-    if fault.provinces:
-        found = [name for name in found if touched_province(name) in fault.provinces]
+    if fault.provinces or fault.regions:
+        wanted = {*fault.provinces, *(code for region in fault.regions for code in REGIONS.get(region, ()))}
+        found = [name for name in found if touched_province(name) in wanted]
     if fault.share is not None:
         drawn = _drawn(found, fault.share, f"{plan.seed}:{fault.id}:share")
         found = [name for name in found if touched_province(name) in drawn]
