@@ -29,10 +29,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 
+from benchmarks.__main__ import RESULTS, machine
 from benchmarks.drill import Drill
 from faults.server import Server, ToxiproxyMissing, revive, start
 
-RESULTS = Path(__file__).parent / "results"
 KINDS = ("real", "embedded")
 WITHIN = 6.0  # seconds
 ENDS_WITHIN = 60.0  # seconds that a run may go on after it was hit and mended
@@ -323,11 +323,12 @@ def main() -> int:
     length = measured_length(servers, options.at_once, folder)
     sys.stderr.write(f"a run takes {length:.1f} s; what isn't clean stays in {folder}\n")
     outcomes = series(hits, length, options.at_once, folder, _tell)
-    text = markdown(outcomes)
+    busy = f"Load average while it ran: {os.getloadavg()[2]:.1f}."
+    text = f"Measured {time.strftime('%Y-%m-%d')} on {machine()}. {busy}\n\n{markdown(outcomes)}"
     if not options.only:
         options.out.mkdir(parents=True, exist_ok=True)
         name = options.out / f"{time.strftime('%Y-%m-%d')}-kills-{options.victim}"
-        found = {"seed": options.seed, "length": length, "runs": [asdict(outcome) for outcome in outcomes]}
+        found = {"seed": options.seed, "length": length, "load": os.getloadavg()[2], "runs": [*map(asdict, outcomes)]}
         name.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
         name.with_suffix(".md").write_text(text + "\n")
     print(text)
