@@ -81,9 +81,10 @@ SELECT
             THEN ', though the first reading found it' ELSE '' END AS detail
 FROM fates
 JOIN acknowledged ON fates.key = acknowledged.key
-LEFT JOIN (SELECT DISTINCT key, code FROM books) held
-    ON held.key = acknowledged.key AND held.code = acknowledged.code
-WHERE NOT unread AND (NOT portal OR NOT provincial OR (acknowledged.code <> '' AND held.code IS NULL));
+LEFT JOIN (
+    FROM acknowledged ANTI JOIN books ON books.key = acknowledged.key AND books.code = acknowledged.code
+) unheld ON unheld.key = acknowledged.key AND unheld.code = acknowledged.code
+WHERE NOT unread AND (NOT portal OR NOT provincial OR (acknowledged.code <> '' AND unheld.code IS NOT NULL));
 
 CREATE TEMP TABLE paths AS
 SELECT DISTINCT states, coalesce(operation, CASE states[1] WHEN 1 THEN 'submit' ELSE 'intake' END) AS operation
@@ -193,6 +194,13 @@ GROUP BY code, key, province, commune, hash
 """
 
 REGRESSED = """
+WITH said AS (
+    FROM ledger WHERE event = 'ok' AND dossier <> '' AND sequence > 0 AND state > 0
+), missing AS MATERIALIZED (
+    SELECT said.* FROM said
+    LEFT JOIN (SELECT code, numbers, states FROM books WHERE NOT portal) held ON held.code = said.dossier
+    WHERE coalesce(held.numbers[said.sequence] <> said.sequence OR held.states[said.sequence] <> said.state, true)
+)
 SELECT code, key, province, commune, system || ': ' || detail FROM (
     SELECT *, concat_ws('; ',
         CASE WHEN states IS NULL OR len(list_filter(numbers, lambda number: number IS NULL)) > 0
@@ -205,11 +213,16 @@ SELECT code, key, province, commune, system || ': ' || detail FROM (
         why
     ) AS detail
     FROM (
-        SELECT books.*, why
-        FROM books
-        LEFT JOIN creations ON creations.key = books.key
-        LEFT JOIN forbidden ON forbidden.states = books.states AND forbidden.operation =
-            coalesce(creations.operation, CASE books.states[1] WHEN 1 THEN 'submit' ELSE 'intake' END)
+        SELECT suspects.*, why
+        FROM (
+            FROM books
+            WHERE states IS NULL OR list_count(numbers) < len(numbers) OR list_count(states) < len(states)
+               OR list_count(occurred) < len(occurred) OR numbers <> range(1, len(numbers) + 1)::INTEGER[]
+               OR occurred <> list_sort(occurred) OR states IN (SELECT states FROM forbidden)
+        ) suspects
+        LEFT JOIN creations ON creations.key = suspects.key
+        LEFT JOIN forbidden ON forbidden.states = suspects.states AND forbidden.operation =
+            coalesce(creations.operation, CASE suspects.states[1] WHEN 1 THEN 'submit' ELSE 'intake' END)
     )
 ) WHERE detail <> ''
 UNION ALL
@@ -224,8 +237,11 @@ UNION ALL
 SELECT said.dossier, '', min(province), min(commune),
        format('the acknowledged step {} ({}, state {}) isn''t in the province''s history',
               said.sequence, min(operation), said.state)
-FROM (FROM ledger WHERE event = 'ok' AND dossier <> '' AND sequence > 0 AND state > 0) said
-ANTI JOIN (SELECT code, unnest(numbers) AS sequence, unnest(states) AS state FROM books WHERE NOT portal) held
+FROM missing said
+ANTI JOIN (
+    SELECT code, unnest(numbers) AS sequence, unnest(states) AS state
+    FROM books SEMI JOIN missing ON missing.dossier = books.code WHERE NOT portal
+) held
     ON held.code = said.dossier AND held.sequence = said.sequence AND held.state = said.state
 ANTI JOIN (FROM acknowledged ANTI JOIN books ON books.code = acknowledged.code AND NOT books.portal) absent
     ON absent.code = said.dossier
