@@ -21,6 +21,7 @@ from harness.exits import BROKEN, INTERRUPTED
 from harness.generator import Crew, Generator, Outcome, worker_count
 from harness.interrupt import Interrupt
 from harness.live import Live
+from harness.migration import Migration
 from harness.ports import LOOPBACK, free_ports
 from harness.progress import Progress
 from harness.stack import LocalStack, remove_state
@@ -105,9 +106,12 @@ def run(plan: Plan, out: Path, toxiproxy: str, progress: Progress, crew: Crew | 
 
         live = Live(plan, record)
         serve_metrics(live, events, cleanup, progress)
-        timeline = send_load(plan, parts, generator, live, interrupt, progress)
+        migration = Migration(plan, parts.stack.addresses, parts.stack.token, record, events)
+        cleanup.callback(migration.stop)
+        timeline = send_load(plan, parts, generator, live, interrupt, progress, migration)
         failures = timeline.failures
 
+        migration.end(plan.drain.timeout, lambda: interrupt.requested)
         read_back(plan, parts, live, interrupt, progress)
         events.write("run_finished", interrupted=interrupt.requested)
         generator.end()
@@ -180,9 +184,16 @@ def serve_metrics(live: Live, events: EventLog, cleanup: ExitStack, progress: Pr
 
 
 def send_load(
-    plan: Plan, parts: Parts, generator: Generator, live: Live, interrupt: Interrupt, progress: Progress
+    plan: Plan,
+    parts: Parts,
+    generator: Generator,
+    live: Live,
+    interrupt: Interrupt,
+    progress: Progress,
+    migration: Migration,
 ) -> Timeline:
     """Send the arrivals, break and heal on the same clock; everything is healed when this returns or raises."""
+    migration.read_before()
     t0 = time.monotonic() + LEAD
     parts.events.t0 = t0
     parts.watchdog.set_t0(t0)
@@ -192,6 +203,7 @@ def send_load(
     generator.begin(t0)
     parts.events.write("t0", monotonic=t0)
     timeline.start()
+    migration.begin(t0)
     try:
         outcome = watch(plan, parts, generator, timeline, live, interrupt, progress)
     finally:

@@ -29,6 +29,12 @@ DEFECTS: dict[str, Defect] = {
     "ack-before-commit": Defect("provinces answer writes at once and commit about 3 s later", 18),
     "duplicate-on-retry": Defect("a repeated idempotency key creates a second dossier", 23),
     "collapse-status": Defect("provinces report states 5, 6 and 8 to the portal as 9", 21),
+    "old-code-accepted": Defect("a unit code of before 1 July 2025 is stored as it is, any code at all", 9),
+    "misroute-split": Defect("a dossier of a split commune always goes to the default successor", 16),
+    "trusts-code-table": Defect("the unit table is used without checking that it is the registered one", 9),
+    "migration-twice": Defect("a migration that is resumed begins again, and moves dossiers a second time", 24),
+    "migration-skips": Defect("a migration leaves archived dossiers behind, and attachments of others", 18),
+    "migration-splits": Defect("a migration sends every dossier of a split commune to the default successor", 24),
 }
 _COLLAPSED = frozenset({State.MORE_PAPERS, State.FEE_DUE, State.STOPPED})
 
@@ -45,6 +51,10 @@ class Defects:
         unknown = self._names - DEFECTS.keys()
         if unknown:
             raise ValueError(f"no defect {min(unknown)!r}; there are {', '.join(DEFECTS)}")
+
+    def has(self, name: str) -> bool:
+        """Tell whether a defect is on."""
+        return name in self._names
 
     @property
     def forgets_keys(self) -> bool:

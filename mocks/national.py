@@ -182,7 +182,7 @@ class National(DossierSystem):
         )
 
     def _store(self, connection: sqlite3.Connection, call: Call[Submission], fee: int) -> Reply:
-        new = intake.new_dossier(connection, "G", call, Channel.ONLINE)
+        new = intake.new_dossier(connection, "G", call, Channel.ONLINE, self.units)
         first = (1, State.REGISTERED.value, round(time.time(), 6))
         register.add(connection, new, [first])
         item = SyncItem(

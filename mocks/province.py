@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from mocks import intake, keys, outbox, register
+from mocks import intake, keys, migration, outbox, register, stock
 from mocks.messages import (
     CREATE,
     ITEM_EXISTS,
@@ -31,6 +31,7 @@ from mocks.province_sync import PortalSync
 from mocks.store import Store
 from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
 from mocks.tokens import Claims, Signer, TokenError
+from mocks.units import takes
 from mocks.upstream import ask_population
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
 from model import procedures
@@ -110,11 +111,16 @@ class Workflows(msgspec.Struct):
 
 
 class Province(DossierSystem):
-    """The system of one province."""
+    """The system of one province.
+
+    Attributes:
+        code: The province's.
+        mover: Its migration.
+    """
 
     faults = DossierSystem.faults | {"missing-workflow", "missing-accounts"}
 
-    schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}
+    schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}{migration.SCHEMA}
         CREATE INDEX IF NOT EXISTS open_of_commune ON dossiers(commune, id) WHERE {register.OPEN};
         CREATE INDEX IF NOT EXISTS open_of_province ON dossiers(id) WHERE {register.OPEN};
     """
@@ -127,6 +133,7 @@ class Province(DossierSystem):
         self._population = self.client("population")
         self._link = Link(name, "national").name
         sync = PortalSync(self.code, self.client("national"))
+        self.mover = migration.Mover(self.store, self.units, self._defects)
         self.outbox.open(self._link, sync.deliver, {CREATE: CREATE_CHUNK, PROGRESS: PROGRESS_CHUNK})
 
     def open_store(self, path: Path) -> Store:
@@ -137,6 +144,12 @@ class Province(DossierSystem):
         """Start committer and sender, and read the catalogue."""
         intake.warm()
         await super().start()
+        await self.mover.start(stock.made(self.surroundings.seed, self.code, self.surroundings.stock.get(self.code, 0)))
+
+    async def stop(self) -> None:
+        """Stop the migration between two batches, and everything else."""
+        await self.mover.stop()
+        await super().stop()
 
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
@@ -156,12 +169,13 @@ class Province(DossierSystem):
             ),
             Route("GET", "/statistics", "statistics", self.statistics, gives=Statistics),
             Route("GET", "/workflows", "workflows", self.workflows, gives=Workflows),
+            *migration.routes(lambda: self.mover, self.control),
         )  # fmt: skip
 
     async def receive(self, call: Call[SyncItem]) -> Created:
         """Store a dossier that the portal hands over."""
         item = call.content
-        if item.MaTinh != self.code or not intake.belongs(item.MaXa, self.code):
+        if item.MaTinh != self.code or not takes(self._defects, item.MaXa, self.code):
             self.metrics.synced("rejected")
             return Created(ITEM_REFUSED, "sai đơn vị")
         new = self._defects.drops(item.MaHoSo) or await self.store.write(
@@ -196,7 +210,7 @@ class Province(DossierSystem):
         )
 
     def _store(self, connection: sqlite3.Connection, call: Call[Submission], fee: int) -> Reply:
-        new = intake.new_dossier(connection, "H", call, Channel.DIRECT)
+        new = intake.new_dossier(connection, "H", call, Channel.DIRECT, self.units)
         first = (1, State.RECEIVED.value, round(time.time(), 6))
         register.add(connection, new, [first])
         item = SyncItem(

@@ -21,6 +21,7 @@ from granian.server.embed import Server
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from mocks.client import Client, LinkError
+from mocks.codes import Codes
 from mocks.defects import Defects
 from mocks.national import National
 from mocks.payment import Payment
@@ -41,6 +42,7 @@ SYSTEMS: dict[str, type[System]] = {
     "vneid": Vneid,
     "population": Population,
     "payment": Payment,
+    "codes": Codes,
 }
 """Every kind of system; a province's name goes on after it: ``province:01``."""
 
@@ -62,6 +64,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     defects: list[str] = []
     seed: int = 0
     control: str = ""
+    stock: dict[str, int] = {}
 
 
 class StartError(Exception):
@@ -124,7 +127,7 @@ def build(name: str, config: Config) -> System:
     try:
         state.mkdir(parents=True, exist_ok=True)
         defects = Defects(config.defects, config.seed)
-        around = Surroundings(state, config.links, config.provinces, defects, config.seed, config.control)
+        around = Surroundings(state, config.links, config.provinces, defects, config.seed, config.control, config.stock)
         return SYSTEMS[name.partition(":")[0]](name, around, CollectorRegistry())
     except KeyError as error:
         raise StartError(f"{name}: its link {error} is missing") from None

@@ -10,7 +10,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
-from mocks import openapi, register, wire
+from mocks import openapi, register, units, wire
 from mocks.client import Client
 from mocks.control import Control
 from mocks.defects import Defects
@@ -33,6 +33,7 @@ class Surroundings:
         defects: Seeded defects that are on.
         seed: Of random choices.
         token: What opens the control API; empty: there is none.
+        stock: Province code -> legacy dossiers that wait for migration there.
     """
 
     state: Path
@@ -41,6 +42,7 @@ class Surroundings:
     defects: Defects = field(default_factory=Defects)
     seed: int = 0
     token: str = ""
+    stock: Mapping[str, int] = field(default_factory=dict)
 
 
 class Padding(Body):
@@ -213,18 +215,35 @@ class MessagingSystem(DurableSystem):
 
 
 class DossierSystem(MessagingSystem):
-    """A system that keeps dossiers: the portal or a province."""
+    """A system that keeps dossiers: the portal or a province.
 
-    faults = System.faults | {"stale-reads"}
+    Attributes:
+        units: Its copy of the unit table.
+    """
+
+    faults = System.faults | {"stale-reads", "wrong-code-table"}
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
         self.metrics.watch_dossiers(lambda: register.count(self.store.reader))
+        has_codes = Link(name, "codes").name in surroundings.links
+        self.units = units.Units(self.control, surroundings.defects, self.client("codes") if has_codes else None)
+
+    async def start(self) -> None:
+        """Start committer, senders, and what keeps the unit table fresh."""
+        await super().start()
+        self.units.start()
+
+    async def stop(self) -> None:
+        """Stop them, commit what waits, close the store."""
+        await self.units.stop()
+        await super().stop()
 
     def _common(self) -> tuple[Route, ...]:
         return (
             Route("GET", "/dossiers", "list", self.list_dossiers, PageOf, Page, "query"),
             Route("GET", "/dossiers/{code}", "look_up", self.look_up, gives=register.Dossier),
+            *units.routes(lambda: self.units),
             *super()._common(),
         )
 

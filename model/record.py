@@ -74,6 +74,19 @@ COLUMNS: dict[str, dict[str, str]] = {
         "sequence": "INTEGER",
         "history": "VARCHAR",
     },
+    "stock": {
+        "moment": "VARCHAR",
+        "system": "VARCHAR",
+        "code": "VARCHAR",
+        "key": "VARCHAR",
+        "province": "VARCHAR",
+        "commune": "VARCHAR",
+        "hash": "VARCHAR",
+        "state": "INTEGER",
+        "sequence": "INTEGER",
+        "archived": "BOOLEAN",
+        "attachments": "VARCHAR",
+    },
 }
 """Table name -> column name -> DuckDB type. docs/record.md says what each column means."""
 

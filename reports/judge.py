@@ -12,7 +12,7 @@ import duckdb
 
 from model.plan import Objective, Plan
 from model.record import Record
-from reports import tables, validity
+from reports import migration, tables, validity
 from reports.audit import FAILURES, Audit, audit
 from reports.indicators import OF_LOAD, measure
 from reports.outcome import Outcome
@@ -82,6 +82,7 @@ def judge(record: Record) -> Judgement:
             *_integrity(database, audited),
             *_verdicts("fail", validity.crashes(plan, events, evidence.windows, stack)),
             *_verdicts("inconclusive", validity.doubts(database, plan, events, load)),
+            *_verdicts("inconclusive", migration.doubts(plan, events)),
             *((result.verdict, f"{result.name}: {result.reason}") for result in objectives),
         ]
     faults = validity.fault_results(plan, events)

@@ -111,7 +111,7 @@ class Crowd:
         journey = known.journey or self._journeys.at(draw[0] * _UNIT)
         province = known.province or self._provinces.at(draw[1] * _UNIT)
         communes = self._communes[province]
-        wanted = self._online if journey == "submit-online" else self._counter
+        wanted = self._online if journey.startswith("submit-") else self._counter
         procedure = wanted.at(draw[3] * _UNIT)
         return Arrival(
             number=number,

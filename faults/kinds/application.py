@@ -21,6 +21,7 @@ WAYS: dict[str, tuple[str, str, object]] = {
     "vneid": ("GET", "/userinfo", None),
     "population": ("POST", "/ndxp/population", {}),
     "payment": ("GET", "/payments/GD0000000000", None),
+    "codes": ("GET", "/versions", None),
 }
 """A request of each kind of system's own interface that changes nothing: method, path, body."""
 
