@@ -167,6 +167,11 @@ class Mover:
                 self._launch(asked.rate, asked.batch)
         return self.progress()
 
+    def allows_intake(self) -> None:
+        """Allow it always; with the defect ``migration-blocks``, raise Refusal while the job runs."""
+        if self._defects.has("migration-blocks") and self._task is not None and not self._task.done():
+            raise Refusal(503, "maintenance", "data are being migrated; come back later")
+
     def progress(self) -> Progress:
         """Say how far it is."""
         total, moved = self._count("staged"), self._count("staged WHERE moved = 1")

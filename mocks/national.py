@@ -175,6 +175,7 @@ class National(DossierSystem):
         procedure = intake.checked(call.content)
         if call.content.province not in self.surroundings.provinces:
             raise Refusal(422, "validation", "province: not connected to the portal")
+        await self.units.consult()
         return await self.store.write(
             lambda connection: self.keys.once(
                 connection, call, lambda connection: self._store(connection, call, procedure.fee)

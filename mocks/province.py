@@ -203,6 +203,8 @@ class Province(DossierSystem):
         procedure = intake.checked(call.content)
         if call.content.province != self.code:
             raise Refusal(422, "validation", "province: not this one")
+        await self.units.consult()
+        self.mover.allows_intake()
         return await self.store.write(
             lambda connection: self.keys.once(
                 connection, call, lambda connection: self._store(connection, call, procedure.fee)

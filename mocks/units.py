@@ -17,6 +17,7 @@ from mocks.control import Control
 from mocks.defects import Defects
 from mocks.messages import Submission
 from mocks.unit_table import OnDay, Row, Seal, Table, Unit, Versions
+from mocks.upstream import ask
 from mocks.wire import Call, Failure, Nothing, Refusal, Reply, Route
 from model import hamlets, places
 
@@ -85,6 +86,11 @@ class Units:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    async def consult(self) -> None:
+        """Do nothing: the copy is enough. With the defect ``needs-code-register``, ask the register; raises Refusal."""
+        if self._register is not None and self._defects.has("needs-code-register"):
+            await ask(self._register, "codes", "GET", "/versions")
+
     def resolve(self, asked: Submission) -> str:
         """Return the commune that a submission is for.
 
@@ -95,8 +101,10 @@ class Units:
         if asked.legacy_commune is None:
             row = self._row(asked.commune or "", old=False)
             return self._inside(asked, row[0]) if row else self._inside(asked, "")
+        if self._defects.has("refuses-old-code"):
+            raise Refusal(422, "reorganisation", "the unit was reorganised; come back with a new form")
         if self._defects.has("old-code-accepted"):
-            return asked.legacy_commune
+            return asked.legacy_commune.zfill(5)
         row = self._row(asked.legacy_commune, old=True)
         if not row:
             raise Refusal(422, "validation", "legacy_commune: nobody had this code")

@@ -85,7 +85,7 @@ def _send(
 
 def _unit(arrival: Arrival, luck: random.Random, split: bool) -> LegacyUnit:
     """Draw an old unit that the arrival's commune took over; one whose code was another, where there is one."""
-    known = [unit for unit in places.predecessors(arrival.commune) if len(unit.code) == len(arrival.commune)]
+    known = places.predecessors(arrival.commune)
     other = [unit for unit in known if unit.code != arrival.commune]
     wanted = [unit for unit in known if len(unit.successors) > 1] if split else []
     return luck.choice(wanted or other or known)

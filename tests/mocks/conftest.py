@@ -42,10 +42,12 @@ def free_ports(number):
 class Stack:
     """The systems of some provinces; each name runs in the process that it was started in."""
 
-    def __init__(self, folder, provinces=("01",), defects=(), seed=1, token=""):
+    def __init__(self, folder, provinces=("01",), defects=(), seed=1, token="", platforms=(), stock=None):
         self.folder = folder
         self.provinces = list(provinces)
-        self.names = systems(provinces)
+        self.platforms = tuple(platforms)
+        self.stock = stock or {}
+        self.names = systems(provinces, self.platforms)
         self.ports = dict(zip(self.names, free_ports(len(self.names)), strict=True))
         self.defects = list(defects)
         self.seed = seed
@@ -58,10 +60,13 @@ class Stack:
             "systems": [{"name": name, "port": self.ports[name]} for name in names],
             "provinces": self.provinces,
             "state": str(self.folder / "state"),
-            "links": {link.name: f"127.0.0.1:{self.ports[link.target]}" for link in links(self.provinces)},
+            "links": {
+                link.name: f"127.0.0.1:{self.ports[link.target]}" for link in links(self.provinces, self.platforms)
+            },
             "defects": self.defects,
             "seed": self.seed,
             "control": self.token,
+            "stock": self.stock,
         }
 
     def spawn(self, *names):
