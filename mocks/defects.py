@@ -18,26 +18,60 @@ class Defect:
     Attributes:
         summary: What the system does wrong.
         row: Row of the mission's table that it stands for, None where it stands for none.
+        seen_by: Checks that must see it, one of them at least: categories of the audit, indicators, ``alerts``.
     """
 
     summary: str
     row: int | None
+    seen_by: tuple[str, ...] = ()
 
 
 DEFECTS: dict[str, Defect] = {
-    "drop-sync": Defect("receivers acknowledge and discard 1 % of the sync messages", 3),
-    "ack-before-commit": Defect("provinces answer writes at once and commit about 3 s later", 18),
-    "duplicate-on-retry": Defect("a repeated idempotency key creates a second dossier", 23),
-    "collapse-status": Defect("provinces report states 5, 6 and 8 to the portal as 9", 21),
-    "old-code-accepted": Defect("a unit code of before 1 July 2025 is stored as it is, any code at all", 9),
-    "misroute-split": Defect("a dossier of a split commune always goes to the default successor", 16),
-    "trusts-code-table": Defect("the unit table is used without checking that it is the registered one", 9),
-    "refuses-old-code": Defect("a form with an old unit code is refused, 'because of the reorganisation'", 4),
-    "needs-code-register": Defect("no dossier is taken in while the register of unit codes can't be asked", 9),
-    "migration-blocks": Defect("a province takes nothing in while it migrates", 24),
-    "migration-twice": Defect("a migration that is resumed begins again, and moves dossiers a second time", 24),
-    "migration-skips": Defect("a migration leaves archived dossiers behind, and attachments of others", 18),
-    "migration-splits": Defect("a migration sends every dossier of a split commune to the default successor", 24),
+    "drop-sync": Defect(
+        "receivers acknowledge and discard 1 % of the sync messages", 3, ("lost", "divergent", "regressed")
+    ),
+    "ack-before-commit": Defect(
+        "provinces answer writes at once and commit about 3 s later", 18, ("lost", "regressed")
+    ),
+    "duplicate-on-retry": Defect("a repeated idempotency key creates a second dossier", 23, ("duplicated",)),
+    "collapse-status": Defect("provinces report states 5, 6 and 8 to the portal as 9", 21, ("divergent",)),
+    "sync-gives-up": Defect("a message that failed three times is discarded", 3, ("lost", "divergent", "regressed")),
+    "silence-is-consent": Defect(
+        "provinces take a synchronisation call that timed out for delivered", 21, ("lost", "divergent", "regressed")
+    ),
+    "outbox-in-memory": Defect(
+        "a system that starts again has forgotten what it had to tell others", 3, ("lost", "divergent")
+    ),
+    "status-regress": Defect(
+        "provinces set a dossier that is handed over again back to its first state", 21, ("divergent", "regressed")
+    ),
+    "intake-needs-portal": Defect(
+        "counters are closed while the portal doesn't take the province's messages", 16, ("availability",)
+    ),
+    "sync-inline": Defect("counters wait, up to 60 s, until the portal has taken the dossier", 21, ("response_time",)),
+    "old-code-accepted": Defect(
+        "a unit code of before 1 July 2025 is stored as it is, any code at all", 9, ("misrouted", "lost")
+    ),
+    "misroute-split": Defect("a dossier of a split commune always goes to the default successor", 16, ("misrouted",)),
+    "trusts-code-table": Defect(
+        "the unit table is used without checking that it is the registered one", 9, ("misrouted", "lost")
+    ),
+    "refuses-old-code": Defect(
+        "a form with an old unit code is refused, 'because of the reorganisation'", 4, ("refusals", "availability")
+    ),
+    "needs-code-register": Defect(
+        "no dossier is taken in while the register of unit codes can't be asked", 9, ("availability",)
+    ),
+    "migration-blocks": Defect("a province takes nothing in while it migrates", 24, ("availability",)),
+    "migration-twice": Defect(
+        "a migration that is resumed begins again, and moves dossiers a second time", 24, ("duplicated",)
+    ),
+    "migration-skips": Defect(
+        "a migration leaves archived dossiers behind, and attachments of others", 18, ("lost", "divergent")
+    ),
+    "migration-splits": Defect(
+        "a migration sends every dossier of a split commune to the default successor", 24, ("misrouted",)
+    ),
 }
 _COLLAPSED = frozenset({State.MORE_PAPERS, State.FEE_DUE, State.STOPPED})
 
@@ -63,6 +97,36 @@ class Defects:
     def forgets_keys(self) -> bool:
         """Whether a repeated idempotency key is taken for a new one."""
         return "duplicate-on-retry" in self._names
+
+    @property
+    def tries(self) -> int | None:
+        """How often a message is tried before it is discarded; None: until it is acknowledged."""
+        return 3 if "sync-gives-up" in self._names else None
+
+    @property
+    def forgets_messages(self) -> bool:
+        """Whether messages of an earlier life are gone."""
+        return "outbox-in-memory" in self._names
+
+    @property
+    def trusts_silence(self) -> bool:
+        """Whether a synchronisation call that timed out counts as delivered."""
+        return "silence-is-consent" in self._names
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether a province lets a dossier that is handed over again start anew."""
+        return "status-regress" in self._names
+
+    @property
+    def needs_portal(self) -> bool:
+        """Whether counters are closed while synchronisation fails."""
+        return "intake-needs-portal" in self._names
+
+    @property
+    def syncs_inline(self) -> bool:
+        """Whether an intake waits for synchronisation."""
+        return "sync-inline" in self._names
 
     def drops(self, identity: str) -> bool:
         """Tell whether the receiver discards a sync message: always the same ones."""

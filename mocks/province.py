@@ -40,6 +40,7 @@ from model.links import Link, province_of
 
 SESSION_LIFE = 8 * 3600.0  # seconds
 CLAIM = 60.0  # seconds
+INLINE_WAIT = 60.0  # seconds; clients in the field read with this time-out and no retry [P]
 CREATE_CHUNK = 50  # items of one DongBoHoSoMC
 PREFIX = "cb."
 
@@ -132,7 +133,7 @@ class Province(DossierSystem):
         self._signer = Signer(self.store.secret())
         self._population = self.client("population")
         self._link = Link(name, "national").name
-        sync = PortalSync(self.code, self.client("national"))
+        sync = PortalSync(self.code, self.client("national"), self._defects.trusts_silence)
         self.mover = migration.Mover(self.store, self.units, self._defects)
         self.outbox.open(self._link, sync.deliver, {CREATE: CREATE_CHUNK, PROGRESS: PROGRESS_CHUNK})
 
@@ -179,10 +180,16 @@ class Province(DossierSystem):
             self.metrics.synced("rejected")
             return Created(ITEM_REFUSED, "sai đơn vị")
         new = self._defects.drops(item.MaHoSo) or await self.store.write(
-            lambda connection: register.add(connection, new_of(item), item.TienTrinh)
+            lambda connection: self._receive(connection, item)
         )
         self.metrics.synced("applied" if new else "repeated")
         return Created(0) if new else Created(ITEM_EXISTS, EXISTS)
+
+    def _receive(self, connection: sqlite3.Connection, item: SyncItem) -> bool:
+        new = register.add(connection, new_of(item), item.TienTrinh)
+        if not new and self._defects.goes_back:
+            register.set_back(connection, item.MaHoSo, item.TienTrinh[0])
+        return new
 
     async def open_session(self, call: Call[OfficerLogin]) -> Session:
         """Log an officer of one of the province's communes in."""
@@ -205,11 +212,16 @@ class Province(DossierSystem):
             raise Refusal(422, "validation", "province: not this one")
         await self.units.consult()
         self.mover.allows_intake()
-        return await self.store.write(
+        if self._defects.needs_portal and self.outbox.failing(self._link):
+            raise Refusal(503, "unavailable", "the portal can't be reached")
+        reply = await self.store.write(
             lambda connection: self.keys.once(
                 connection, call, lambda connection: self._store(connection, call, procedure.fee)
             )
         )
+        if self._defects.syncs_inline:
+            await self.outbox.drained(self._link, INLINE_WAIT)
+        return reply
 
     def _store(self, connection: sqlite3.Connection, call: Call[Submission], fee: int) -> Reply:
         new = intake.new_dossier(connection, "H", call, Channel.DIRECT, self.units)

@@ -52,8 +52,10 @@ Indicator = Literal[
     "interruption",
     "refusals",
     "sync_lag",
+    "detection_time",
     "recovery_time",
     "drain_time",
+    "convergence_time",
     "isolation",
 ]
 Scope = Literal["province", "nation"]

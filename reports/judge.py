@@ -1,7 +1,8 @@
 """The judge: record -> verdict. Pure: the same record gives the same bytes, at any time, on any machine.
 
 A run passes when every objective is met, no dossier came to harm, everything was read, the load kept to its schedule,
-and every fault was proved and healed. The worst wins: pass < inconclusive < fail.
+every fault was proved and healed, no stop condition fired, people did what the campaign asks of them, and every alert
+that was expected came. The worst wins: pass < inconclusive < fail.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +13,13 @@ import duckdb
 
 from model.plan import Objective, Plan
 from model.record import Record
-from reports import migration, tables, validity
+from reports import alerts, conduct, migration, recovery, tables, validity
+from reports.alerts import AlertResult
 from reports.audit import FAILURES, Audit, audit
+from reports.conduct import Conduct
 from reports.indicators import OF_LOAD, measure
 from reports.outcome import Outcome
+from reports.recovery import Recovery
 from reports.selection import Evidence, windows
 from reports.statistics import Verdict, worst
 from reports.validity import FaultResult, Load
@@ -52,6 +56,9 @@ class Judgement:
         audit: What became of every dossier.
         load: What the generator did.
         faults: In the plan's order.
+        conduct: Steady state, stop conditions, people's steps.
+        recovery: One per fault, in the plan's order.
+        alerts: In the plan's order.
     """
 
     verdict: Verdict
@@ -60,9 +67,13 @@ class Judgement:
     audit: Audit
     load: Load
     faults: tuple[FaultResult, ...]
+    conduct: Conduct
+    recovery: tuple[Recovery, ...]
+    alerts: tuple[AlertResult, ...]
 
 
 Reason = tuple[Verdict, str]
+Excuses = tuple[str, str]
 
 
 def judge(record: Record) -> Judgement:
@@ -72,23 +83,27 @@ def judge(record: Record) -> Judgement:
         RecordError: The record is truncated or foreign.
     """
     plan, events, stack = record.plan(), record.events(), _stack(record)
+    conducted, faults = conduct.conduct(plan, events), validity.fault_results(plan, events)
     with tables.opened(record) as database:
         evidence = Evidence(database, plan, events, windows(plan, events, stack))
         audited = audit(database, plan.stack.provinces, events)
         load = validity.load(database, events)
-        late = validity.is_late(load, plan.limits)
-        objectives = tuple(_objective(objective, evidence, late) for objective in plan.objectives)
+        excuses = _excuses(load, plan, conducted)
+        objectives = tuple(_objective(objective, evidence, excuses) for objective in plan.objectives)
+        fired = alerts.results(evidence, {fault.id: fault.proved for fault in faults})
+        course = recovery.table(evidence, fired)
         reasons = [
             *_integrity(database, audited),
             *_verdicts("fail", validity.crashes(plan, events, evidence.windows, stack)),
+            *conduct.objections(conducted),
             *_verdicts("inconclusive", validity.doubts(database, plan, events, load)),
             *_verdicts("inconclusive", migration.doubts(plan, events)),
             *((result.verdict, f"{result.name}: {result.reason}") for result in objectives),
+            *(reason for result in fired for reason in alerts.missed(result)),
+            *_verdicts("inconclusive", (reason for fault in faults for reason in fault.reasons)),
         ]
-    faults = validity.fault_results(plan, events)
-    reasons += _verdicts("inconclusive", (reason for fault in faults for reason in fault.reasons))
-    verdict = worst([verdict for verdict, _ in reasons])
-    return Judgement(verdict, _reasons(plan, reasons, audited, load), objectives, audited, load, faults)
+    verdict, said = worst([verdict for verdict, _ in reasons]), _reasons(plan, reasons, audited, load)
+    return Judgement(verdict, said, objectives, audited, load, faults, conducted, course, fired)
 
 
 def write(record: Record, judgement: Judgement) -> None:
@@ -123,6 +138,9 @@ def verdict_json(judgement: Judgement) -> dict[str, Any]:
             "late_p99_seconds": _rounded(load.late_p99),
         },
         "faults": [_without(asdict(fault), "reasons") for fault in judgement.faults],
+        **_tidy(asdict(judgement.conduct)),
+        "recovery": _tidy([asdict(course) for course in judgement.recovery]),
+        "alerts": _tidy([asdict(result) for result in judgement.alerts]),
     }
 
 
@@ -150,9 +168,9 @@ def _stack(record: Record) -> Mapping[str, Mapping[str, Any]]:
     return {name: entry for name, entry in (systems or {}).items() if isinstance(entry, dict)}
 
 
-def _objective(objective: Objective, evidence: Evidence, late: bool) -> ObjectiveResult:
+def _objective(objective: Objective, evidence: Evidence, excuses: Excuses) -> ObjectiveResult:
     outcome = measure(objective, evidence)
-    verdict, reason = _excused(objective, outcome, late)
+    verdict, reason = _excused(objective, outcome, excuses)
     return ObjectiveResult(
         objective.name,
         objective.indicator,
@@ -168,10 +186,18 @@ def _objective(objective: Objective, evidence: Evidence, late: bool) -> Objectiv
     )
 
 
-def _excused(objective: Objective, outcome: Outcome, late: bool) -> tuple[Verdict, str]:
-    """Take a failure back that a late generator may have caused itself."""
-    if late and outcome.verdict == "fail" and objective.indicator in OF_LOAD:
-        return "inconclusive", f"{outcome.reason}; the generator was late and may have caused it"
+def _excuses(load: Load, plan: Plan, conducted: Conduct) -> Excuses:
+    """Say why failed objectives may prove nothing: of the load's alone, and of any."""
+    late = "the generator was late and may have caused it" if validity.is_late(load, plan.limits) else ""
+    return late, "it wasn't healthy before the first fault" if conducted.unsteady else ""
+
+
+def _excused(objective: Objective, outcome: Outcome, excuses: Excuses) -> tuple[Verdict, str]:
+    """Take a failure back that a late generator, or an illness before the first fault, may have caused."""
+    late, ill = excuses
+    excuse = ill or (late if objective.indicator in OF_LOAD else "")
+    if excuse and outcome.verdict == "fail":
+        return "inconclusive", f"{outcome.reason}; {excuse}"
     return outcome.verdict, outcome.reason
 
 
@@ -218,6 +244,15 @@ def _shown(plan: Plan, audited: Audit, load: Load) -> str:
 
 def _without(fields: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if key != name}
+
+
+def _tidy(value: Any) -> Any:
+    """Round every number of nested dictionaries and lists."""
+    if isinstance(value, dict):
+        return {key: _tidy(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_tidy(inner) for inner in value]
+    return _rounded(value) if isinstance(value, float) else value
 
 
 def _rounded(value: float | None) -> float | int | None:

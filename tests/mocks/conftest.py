@@ -1,7 +1,6 @@
 """Real systems as processes of their own, on free ports of the loopback."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from harness.ports import free_ports
 from model import people
 from model.links import links, systems
 
@@ -29,16 +29,6 @@ def eventually(question, deadline=DEADLINE):
         time.sleep(0.02)
 
 
-def free_ports(number):
-    sockets = [socket.socket() for _ in range(number)]
-    for item in sockets:
-        item.bind(("127.0.0.1", 0))
-    ports = [item.getsockname()[1] for item in sockets]
-    for item in sockets:
-        item.close()
-    return ports
-
-
 class Stack:
     """The systems of some provinces; each name runs in the process that it was started in."""
 
@@ -48,7 +38,7 @@ class Stack:
         self.platforms = tuple(platforms)
         self.stock = stock or {}
         self.names = systems(provinces, self.platforms)
-        self.ports = dict(zip(self.names, free_ports(len(self.names)), strict=True))
+        self.ports = dict(zip(self.names, free_ports(), strict=False))
         self.defects = list(defects)
         self.seed = seed
         self.token = token
