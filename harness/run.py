@@ -94,7 +94,7 @@ def run(
 
     1. Open the record; start the watchdog.
     2. Bring up Toxiproxy and the systems behind it; let the load's workers join.
-    3. Send the arrivals; break and heal on the same clock, as long as the drill's conditions allow it.
+    3. Send the arrivals; break, heal and migrate on the same clock, as long as the drill's conditions allow it.
     4. Heal everything, whatever happened.
     5. Drain; read every dossier twice.
     6. Judge, report.

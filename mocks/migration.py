@@ -12,18 +12,29 @@ import sqlite3
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
 
 import msgspec
 
 from mocks import register
 from mocks.control import Control
 from mocks.defects import Defects
+from mocks.migration_messages import (
+    Holding,
+    Holdings,
+    JobState,
+    MovedItem,
+    MovedPage,
+    Order,
+    PageOf,
+    Progress,
+    StagedItem,
+    StagedPage,
+)
 from mocks.register import New, next_code
 from mocks.stock import Attachment, Legacy
 from mocks.store import Store
 from mocks.units import Units
-from mocks.wire import Body, Call, Nothing, Refusal, Route
+from mocks.wire import Call, Nothing, Refusal, Route
 from model import places
 
 SCHEMA = """
@@ -37,90 +48,6 @@ CREATE TABLE IF NOT EXISTS migration(
 """
 HOLD = 0.5  # seconds after which a held batch is tried again
 EVERY = 5  # defect migration-skips: of the archived dossiers, one in so many is left behind; of the others, attachments
-
-JobState = Literal["none", "waiting", "running", "done"]
-
-
-class Order(Body):
-    """How fast a migration runs: dossiers per second, dossiers of one transaction."""
-
-    rate: Annotated[float, msgspec.Meta(gt=0, le=100_000)] = 50.0
-    batch: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
-
-
-class Progress(msgspec.Struct):
-    """How far the migration is, in dossiers."""
-
-    state: JobState
-    total: int
-    moved: int
-
-
-class Holding(msgspec.Struct):
-    """Counts, and one SHA-256 over codes, payload hashes, states, archive flags and attachments' hashes."""
-
-    dossiers: int
-    archived: int
-    attachments: int
-    digest: str
-
-
-class Holdings(msgspec.Struct):
-    """What the migration started from, and what it has moved so far: equal when it is done."""
-
-    before: Holding
-    after: Holding
-
-
-class StagedItem(msgspec.Struct):
-    """A legacy dossier as it was before the migration."""
-
-    code: str
-    key: str
-    province: str
-    legacy_commune: str
-    hamlet: str
-    hash: str
-    state: int
-    sequence: int
-    archived: bool
-    attachments: list[Attachment]
-    moved: bool
-
-
-class StagedPage(msgspec.Struct):
-    """Legacy dossiers in the order of their numbers; ``next`` is null at the end."""
-
-    items: list[StagedItem]
-    next: str | None
-
-
-class MovedItem(msgspec.Struct):
-    """A legacy dossier as the live register has it."""
-
-    code: str
-    key: str
-    province: str
-    commune: str
-    hash: str
-    state: int
-    sequence: int
-    archived: bool
-    attachments: list[Attachment]
-
-
-class MovedPage(msgspec.Struct):
-    """Migrated dossiers in the order of moving; ``next`` is null at the end."""
-
-    items: list[MovedItem]
-    next: str | None
-
-
-class PageOf(Body):
-    """Query of a listing: where to go on, how many at most."""
-
-    after: Annotated[str, msgspec.Meta(pattern="^[0-9]*$", max_length=18)] = ""
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
 class Mover:

@@ -73,6 +73,27 @@ class Unit(msgspec.Struct):
     verified: bool = True
 
 
+class Mapping(msgspec.Struct):
+    """What an old code stands for, by one copy of the table, right or wrong."""
+
+    code: str
+    successors: list[str]
+
+
+class Mappings(msgspec.Struct):
+    """Old codes in their order; ``next`` is null at the end."""
+
+    items: list[Mapping]
+    next: str | None
+
+
+class After(Body):
+    """Query of the listing of old codes: the code after which to go on, how many at most."""
+
+    after: Annotated[str, msgspec.Meta(pattern="^[0-9]*$", max_length=5)] = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
 class OnDay(Body):
     """Query of a look-up: the day on which the code was written, this day where it isn't given."""
 

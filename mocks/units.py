@@ -6,6 +6,7 @@ sends it elsewhere.
 """
 
 import asyncio
+import heapq
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -16,7 +17,7 @@ from mocks.client import Client, LinkError
 from mocks.control import Control
 from mocks.defects import Defects
 from mocks.messages import Submission
-from mocks.unit_table import OnDay, Row, Seal, Table, Unit, Versions
+from mocks.unit_table import After, Mapping, Mappings, OnDay, Row, Seal, Table, Unit, Versions
 from mocks.upstream import ask
 from mocks.wire import Call, Failure, Nothing, Refusal, Reply, Route
 from model import hamlets, places
@@ -132,6 +133,12 @@ class Units:
             self._is_right(code, old, row),
         )
 
+    def mappings(self, after: str, limit: int) -> Mappings:
+        """List what old codes stand for by this copy, right or wrong."""
+        codes = heapq.nsmallest(limit, (code for code in self._table.legacy if code > after))
+        items = [Mapping(code, list(self._held_row(code, old=True))) for code in codes]
+        return Mappings(items, codes[-1] if len(codes) == limit else None)
+
     def seal(self) -> Seal:
         """Return the seal of this copy."""
         return self._seal
@@ -236,10 +243,14 @@ def routes(units: Callable[[], Units]) -> tuple[Route, ...]:
     async def look_up(call: Call[OnDay]) -> Unit:
         return units().look_up(call.path["code"], call.content.valid_on)
 
+    async def mappings(call: Call[After]) -> Mappings:
+        return units().mappings(call.content.after, call.content.limit)
+
     async def seal(call: Call[Nothing]) -> Seal:
         return units().seal()
 
     return (
         Route("GET", "/units", "unit_table", seal, gives=Seal),
         Route("GET", "/units/{code}", "unit", look_up, OnDay, Unit, "query"),
+        Route("GET", "/legacy-units", "legacy_units", mappings, After, Mappings, "query"),
     )

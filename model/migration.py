@@ -34,3 +34,7 @@ class Migration(Value, frozen=True, kw_only=True):
         """Yield (province, seconds from t0) of every province that migrates, given those of the stack."""
         for number, code in enumerate(self.provinces or stack):
             yield code, self.start + number * self.stagger
+
+    def total(self, stack: Sequence[str]) -> int:
+        """Count the legacy dossiers of all provinces that migrate."""
+        return self.dossiers * len(self.provinces or stack)

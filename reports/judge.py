@@ -238,6 +238,7 @@ def _shown(plan: Plan, audited: Audit, load: Load) -> str:
         f"{load.started} arrivals and {load.samples} requests met {objectives} of {objectives} objectives; "
         f"{audited.counts['acknowledged']} acknowledged dossiers, read twice from {systems} systems: "
         "none lost, duplicated, divergent, regressed, phantom, resurrected or misrouted; "
+        f"{migration.shown(plan)}"
         f"{faults} of {faults} faults proved and healed"
     )
 

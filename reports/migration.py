@@ -64,6 +64,13 @@ CATEGORIES: Mapping[str, str] = {
 """Category of ``classify.CATEGORIES`` -> query of (code, key, province, commune, detail)."""
 
 
+def shown(plan: Plan) -> str:
+    """Say, of a run that passed, what came of the migration; empty where the plan has none."""
+    if plan.migration is None:
+        return ""
+    return f"{plan.migration.total(plan.stack.provinces)} legacy dossiers migrated, the same before and after; "
+
+
 def doubts(plan: Plan, events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Say why a migration proves nothing: it never began or ended, or it wasn't read whole before and after."""
     if plan.migration is None:

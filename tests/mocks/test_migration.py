@@ -75,6 +75,20 @@ def test_a_migration_that_is_killed_goes_on_and_moves_nothing_twice(staged, even
     assert len(stack.listing(f"province:{PROVINCE}", limit=1000)) == COUNT
 
 
+def test_a_migration_outlives_kill_after_kill(staged, eventually):
+    """Six kills, each when some more have been moved."""
+    stack, moved = staged(), 0
+    order(stack, rate=200, batch=7)
+    for _ in range(6):
+        eventually(lambda before=moved: state(stack)["moved"] > before or state(stack)["state"] == "done")
+        moved = state(stack)["moved"]
+        stack.kill(f"province:{PROVINCE}")
+        stack.start(f"province:{PROVINCE}")
+    holdings = finished(stack, eventually)
+    assert holdings["before"] == holdings["after"]
+    assert len(stack.listing(f"province:{PROVINCE}", limit=1000)) == COUNT
+
+
 def test_ordering_a_migration_again_changes_nothing(staged, eventually):
     stack = staged()
     order(stack, rate=10_000, batch=50)

@@ -65,6 +65,7 @@ def test_a_whole_migration_passes(run: Maker) -> None:
     assert (judgement.verdict, found(judgement)) == ("pass", {})
     assert judgement.audit.counts == plain.audit.counts
     assert judgement.audit.sync_lag == plain.audit.sync_lag
+    assert "; 3 legacy dossiers migrated, the same before and after; " in judgement.reasons[-1]
 
 
 def test_a_dossier_that_did_not_arrive_is_lost(run: Maker) -> None:
