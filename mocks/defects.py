@@ -56,8 +56,10 @@ DEFECTS: dict[str, Defect] = {
     "trusts-code-table": Defect(
         "the unit table is used without checking that it is the registered one", 9, ("misrouted", "lost")
     ),
-    "refuses-old-code": Defect(
-        "a form with an old unit code is refused, 'because of the reorganisation'", 4, ("refusals", "availability")
+    "refuses-unverified": Defect(
+        "a dossier whose unit code can't be verified is refused, 'because of the reorganisation', and not held",
+        4,
+        ("refusals", "availability"),
     ),
     "needs-code-register": Defect(
         "no dossier is taken in while the register of unit codes can't be asked", 9, ("availability",)

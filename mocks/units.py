@@ -102,8 +102,6 @@ class Units:
         if asked.legacy_commune is None:
             row = self._row(asked.commune or "", old=False)
             return self._inside(asked, row[0]) if row else self._inside(asked, "")
-        if self._defects.has("refuses-old-code"):
-            raise Refusal(422, "reorganisation", "the unit was reorganised; come back with a new form")
         if self._defects.has("old-code-accepted"):
             return asked.legacy_commune.zfill(5)
         row = self._row(asked.legacy_commune, old=True)
@@ -165,9 +163,11 @@ class Units:
     def _row(self, code: str, old: bool) -> Row:
         """Return a row that is right; raises Held for one that isn't."""
         row = self._held_row(code, old)
-        if not self._is_right(code, old, row) and not self._defects.has("trusts-code-table"):
-            raise Held(code)
-        return row
+        if self._is_right(code, old, row) or self._defects.has("trusts-code-table"):
+            return row
+        if self._defects.has("refuses-unverified"):
+            raise Refusal(422, "reorganisation", "the unit was reorganised; come back when its code is known")
+        raise Held(code)
 
     def _held_row(self, code: str, old: bool) -> Row:
         row = unit_table.row_of(self._table, code, old)

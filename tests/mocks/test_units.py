@@ -169,7 +169,7 @@ def test_a_table_that_is_trusted_sends_dossiers_astray():
 
 def test_a_defect_refuses_because_of_the_reorganisation():
     with pytest.raises(Refusal) as caught:
-        units("refuses-old-code").resolve(asked(legacy_commune=WHOLE))
+        units("refuses-unverified", share=100).resolve(asked(legacy_commune=WHOLE))
     assert caught.value.reason == "reorganisation"
 
 
