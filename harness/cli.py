@@ -260,9 +260,9 @@ def read_campaign(campaign: str, seed: int | None, changes: list[str] | None, de
     from faults.catalogue import validate
     from harness.defects import with_triggers
     from mocks.defects import DEFECTS
-    from scenarios.catalogue import JOURNEYS, OPERATIONS
+    from scenarios.catalogue import JOURNEYS, OPERATIONS, PLATFORMS
 
-    known = Known(frozenset(JOURNEYS), OPERATIONS, frozenset(DEFECTS), validate)
+    known = Known(frozenset(JOURNEYS), OPERATIONS, frozenset(DEFECTS), validate, PLATFORMS)
     return with_triggers(load(campaign, known, changes or [], seed=seed, defects=defects or []))
 
 

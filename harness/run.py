@@ -29,6 +29,7 @@ from harness.progress import Progress
 from harness.stack import LocalStack, remove_state
 from harness.timeline import Timeline
 from model import blast
+from model.books import keepers
 from model.plan import PROCESS_KINDS, Plan
 from model.record import EventLog, Record
 from scenarios.catalogue import OPERATIONS
@@ -219,6 +220,7 @@ def send_load(
     parts.events.t0 = t0
     parts.watchdog.set_t0(t0)
     timeline, drill = schedule(plan, parts, progress, unattended)
+    parts.stack.announce_cutover(t0)
     generator.begin(t0)
     parts.events.write("t0", monotonic=t0)
     timeline.start()
@@ -319,6 +321,7 @@ def read_back(plan: Plan, parts: Parts, live: Live, interrupt: Interrupt, progre
             parts.events.write("interrupted")
         progress.step("reading every dossier, twice")
         reader.read()
+        reader.read_entries(keepers(plan.stack.provinces, plan.stack.platforms))
     finally:
         reader.close()
 

@@ -30,6 +30,7 @@ ATTRIBUTES: dict[str, frozenset[str]] = {
     "missing-accounts": frozenset({"share"}),
     "lost-callback": frozenset({"share"}),
     "wrong-code-table": frozenset({"share"}),
+    "early-closure": frozenset(),
 }
 """Every kind, and its attributes, all of which must be given."""
 
@@ -88,7 +89,7 @@ class Control:
         """Return the routes of the control API, none where no token opens it."""
         if not self._token:
             return ()
-        path, auth = "/control/faults/{id}", self.opens
+        path, auth = "/control/faults/{id}", self.check
         return (
             Route("GET", "/control/faults", "control_list", self.list, gives=Actives, auth=auth, spared=True),
             Route("GET", path, "control_get", self.get, gives=Active, auth=auth, spared=True),
@@ -175,8 +176,8 @@ class Control:
         """Whether a token opens the control API."""
         return bool(self._token)
 
-    def opens(self, token: str) -> Literal[True]:
-        """Let whoever has the token pass; raises Refusal 401."""
+    def check(self, token: str) -> Literal[True]:
+        """Let whoever has the token in; raises Refusal 401."""
         if not hmac.compare_digest(token.encode(), self._token.encode()):
             raise Refusal(401, "unauthorised", "the token is wrong")
         return True

@@ -42,6 +42,23 @@ class Enquiry(Citizen):
     MaCanBo: Text
 
 
+class Confirmation(Citizen):
+    """A database is asked to confirm what a data-only dossier rests on; the same ``MaYeuCau`` gets the same receipt."""
+
+    MaYeuCau: Text
+    MaHoSo: DossierCode
+    MaTTHC: Text
+    MaDonVi: Text
+    CoSoDuLieu: Text
+
+
+class Confirmed(msgspec.Struct):
+    """A database confirms; ``MaBienNhan`` is the number of its receipt."""
+
+    MaBienNhan: str
+    error_code: int = 0
+
+
 class Resident(msgspec.Struct):
     """What the population database knows of a citizen."""
 
@@ -60,7 +77,7 @@ class Applicant(Body):
 
 
 class Submission(Body):
-    """A dossier as a citizen submits it, or an officer takes it in.
+    """A dossier as a citizen submits it, or an officer takes it in; ``attachments`` by their SHA-256.
 
     A form of before 1 July 2025 carries ``legacy_commune``, and with it ``hamlet`` (thôn, tổ dân phố) or the
     ``commune`` that the applicant chose; else ``commune`` must be there.
@@ -73,6 +90,7 @@ class Submission(Body):
     commune: CommuneCode | None = None
     legacy_commune: LegacyCode | None = None
     hamlet: Text | None = None
+    attachments: Annotated[list[Hash], msgspec.Meta(max_length=20)] = []  # noqa: RUF012  msgspec copies it
 
     @property
     def old_address(self) -> dict[str, str]:

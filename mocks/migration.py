@@ -11,7 +11,7 @@ import json
 import sqlite3
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -73,7 +73,7 @@ class Mover:
             await self._store.write(lambda connection: connection.executemany(statement, rows))
         job = self._job()
         if job is not None and job[2] == "running":
-            if self._defects.has("migration-twice"):
+            if self._defects.on("migration-twice"):
                 await self._store.write(lambda connection: connection.execute("UPDATE staged SET moved = 0"))
             self._launch(job[0], job[1])
 
@@ -96,7 +96,7 @@ class Mover:
 
     def allows_intake(self) -> None:
         """Allow it always; with the defect ``migration-blocks``, raise Refusal while the job runs."""
-        if self._defects.has("migration-blocks") and self._task is not None and not self._task.done():
+        if self._defects.on("migration-blocks") and self._task is not None and not self._task.done():
             raise Refusal(503, "maintenance", "data are being migrated; come back later")
 
     def progress(self) -> Progress:
@@ -152,7 +152,7 @@ class Mover:
         return len(waiting)
 
     def _move_one(self, connection: sqlite3.Connection, legacy: Legacy) -> None:
-        skips = self._defects.has("migration-skips") and legacy.number % EVERY == 0
+        skips = self._defects.on("migration-skips") and legacy.number % EVERY == 0
         if skips and legacy.archived:
             return
         commune = self._commune(legacy)
@@ -160,7 +160,7 @@ class Mover:
             legacy.code, legacy.key, legacy.province, commune, legacy.procedure, legacy.channel, legacy.hash
         )  # fmt: skip
         if not register.add(connection, new, legacy.history):
-            if not self._defects.has("migration-twice"):
+            if not self._defects.on("migration-twice"):
                 return
             code = next_code(connection, "H", legacy.province, commune, register.today())
             new = msgspec.structs.replace(new, code=code)
@@ -170,7 +170,7 @@ class Mover:
         connection.execute(statement, (new.code, legacy.archived, msgspec.json.encode(kept).decode()))
 
     def _commune(self, legacy: Legacy) -> str:
-        if self._defects.has("migration-splits"):
+        if self._defects.on("migration-splits"):
             return places.legacy()[legacy.legacy_commune].default
         return self._units.successor(legacy.legacy_commune, legacy.hamlet)
 
@@ -215,23 +215,23 @@ def _holding(items: Sequence[StagedItem | MovedItem]) -> Holding:
     return Holding(len(lines), sum(line[3] for line in lines), sum(len(line[4]) for line in lines), digest)
 
 
-def routes(mover: Callable[[], Mover], control: Control) -> tuple[Route, ...]:
+def routes(mover: Mover, control: Control) -> tuple[Route, ...]:
     """Return the routes of a province's migration; ordering one needs the control API's token."""
 
     async def order(call: Call[Order]) -> Progress:
-        return await mover().order(call.content)
+        return await mover.order(call.content)
 
     async def progress(call: Call[Nothing]) -> Progress:
-        return mover().progress()
+        return mover.progress()
 
     async def holdings(call: Call[Nothing]) -> Holdings:
-        return mover().holdings()
+        return mover.holdings()
 
     async def staged(call: Call[PageOf]) -> StagedPage:
-        return mover().staged(call.content)
+        return mover.staged(call.content)
 
     async def moved(call: Call[PageOf]) -> MovedPage:
-        return mover().moved(call.content)
+        return mover.moved(call.content)
 
     shown: tuple[Route, ...] = (
         Route("GET", "/migration", "migration", progress, gives=Progress, spared=True),
@@ -240,6 +240,6 @@ def routes(mover: Callable[[], Mover], control: Control) -> tuple[Route, ...]:
         Route("GET", "/migration/moved", "migration_moved", moved, PageOf, MovedPage, "query", spared=True),
     )
     ordered = Route(
-        "POST", "/control/migration", "migration_order", order, Order, Progress, auth=control.opens, spared=True
+        "POST", "/control/migration", "migration_order", order, Order, Progress, auth=control.check, spared=True
     )
     return (*shown, ordered) if control.exists else shown

@@ -20,14 +20,21 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
+from mocks.axis import Axis
 from mocks.client import Client, LinkError
 from mocks.codes import Codes
 from mocks.defects import Defects
+from mocks.hotline import Hotline
+from mocks.ioc import Ioc
+from mocks.meetings import OnlineMeetings
 from mocks.national import National
 from mocks.payment import Payment
 from mocks.population import Population
 from mocks.province import Province
+from mocks.reporting import Reporting
+from mocks.specialised import Specialised
 from mocks.system import Surroundings, System
+from mocks.tasks import TaskTracking
 from mocks.vneid import Vneid
 from model import places
 from model.links import PLATFORMS, systems
@@ -43,6 +50,13 @@ SYSTEMS: dict[str, type[System]] = {
     "population": Population,
     "payment": Payment,
     "codes": Codes,
+    "specialised": Specialised,
+    "axis": Axis,
+    "hotline": Hotline,
+    "reporting": Reporting,
+    "tasks": TaskTracking,
+    "meetings": OnlineMeetings,
+    "ioc": Ioc,
 }
 """Every kind of system; a province's name goes on after it: ``province:01``."""
 

@@ -7,7 +7,6 @@ sends it elsewhere.
 
 import asyncio
 import heapq
-from collections.abc import Callable
 from functools import lru_cache
 
 import msgspec
@@ -89,7 +88,7 @@ class Units:
 
     async def consult(self) -> None:
         """Do nothing: the copy is enough. With the defect ``needs-code-register``, ask the register; raises Refusal."""
-        if self._register is not None and self._defects.has("needs-code-register"):
+        if self._register is not None and self._defects.on("needs-code-register"):
             await ask(self._register, "codes", "GET", "/versions")
 
     def resolve(self, asked: Submission) -> str:
@@ -102,7 +101,7 @@ class Units:
         if asked.legacy_commune is None:
             row = self._row(asked.commune or "", old=False)
             return self._inside(asked, row[0]) if row else self._inside(asked, "")
-        if self._defects.has("old-code-accepted"):
+        if self._defects.on("old-code-accepted"):
             return asked.legacy_commune.zfill(5)
         row = self._row(asked.legacy_commune, old=True)
         if not row:
@@ -147,7 +146,7 @@ class Units:
             if asked.commune not in row:
                 raise Refusal(422, "validation", "commune: none of the successors of legacy_commune")
             return asked.commune
-        if len(row) == 1 or self._defects.has("misroute-split"):
+        if len(row) == 1 or self._defects.on("misroute-split"):
             return row[0]
         found = _at(legacy, asked.hamlet or "", row)
         if found is None:
@@ -155,7 +154,7 @@ class Units:
         return found
 
     def _inside(self, asked: Submission, commune: str) -> str:
-        trusted = self._defects.has("trusts-code-table") and self._control.find(FAULT) is not None
+        trusted = self._defects.on("trusts-code-table") and self._control.find(FAULT) is not None
         if self._table.current.get(commune) != asked.province and not trusted:
             raise Refusal(422, "validation", "commune: not one of this province")
         return commune
@@ -163,9 +162,9 @@ class Units:
     def _row(self, code: str, old: bool) -> Row:
         """Return a row that is right; raises Held for one that isn't."""
         row = self._held_row(code, old)
-        if self._is_right(code, old, row) or self._defects.has("trusts-code-table"):
+        if self._is_right(code, old, row) or self._defects.on("trusts-code-table"):
             return row
-        if self._defects.has("refuses-unverified"):
+        if self._defects.on("refuses-unverified"):
             raise Refusal(422, "reorganisation", "the unit was reorganised; come back when its code is known")
         raise Held(code)
 
@@ -233,21 +232,21 @@ def takes(defects: Defects, commune: str, province: str) -> bool:
     """Tell whether a system takes a dossier of a commune over from another one."""
     found = places.communes().get(commune)
     if found is None:
-        return defects.has("old-code-accepted") and commune in places.legacy()
+        return defects.on("old-code-accepted") and commune in places.legacy()
     return found.province == province
 
 
-def routes(units: Callable[[], Units]) -> tuple[Route, ...]:
+def routes(units: Units) -> tuple[Route, ...]:
     """Return the routes on which a system shows its copy."""
 
     async def look_up(call: Call[OnDay]) -> Unit:
-        return units().look_up(call.path["code"], call.content.valid_on)
+        return units.look_up(call.path["code"], call.content.valid_on)
 
     async def mappings(call: Call[After]) -> Mappings:
-        return units().mappings(call.content.after, call.content.limit)
+        return units.mappings(call.content.after, call.content.limit)
 
     async def seal(call: Call[Nothing]) -> Seal:
-        return units().seal()
+        return units.seal()
 
     return (
         Route("GET", "/units", "unit_table", seal, gives=Seal),

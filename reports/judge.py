@@ -11,12 +11,15 @@ from typing import Any
 
 import duckdb
 
+from model.books import BOOKS
 from model.plan import Objective, Plan
 from model.record import Record
 from reports import alerts, conduct, migration, recovery, tables, validity
 from reports.alerts import AlertResult
 from reports.audit import FAILURES, Audit, audit
 from reports.conduct import Conduct
+from reports.entries import CATEGORIES as ENTRY_FAILURES
+from reports.entries import Entries, audit_entries
 from reports.indicators import OF_LOAD, measure
 from reports.outcome import Outcome
 from reports.recovery import Recovery
@@ -54,6 +57,7 @@ class Judgement:
         reasons: Failures first, then what is inconclusive; of a pass, one sentence that says what was shown.
         objectives: In the plan's order.
         audit: What became of every dossier.
+        entries: What became of every entry of the other books: documents, verifications, calls, alerts, reports.
         load: What the generator did.
         faults: In the plan's order.
         conduct: Steady state, stop conditions, people's steps.
@@ -65,6 +69,7 @@ class Judgement:
     reasons: tuple[str, ...]
     objectives: tuple[ObjectiveResult, ...]
     audit: Audit
+    entries: Entries
     load: Load
     faults: tuple[FaultResult, ...]
     conduct: Conduct
@@ -87,6 +92,7 @@ def judge(record: Record) -> Judgement:
     with tables.opened(record) as database:
         evidence = Evidence(database, plan, events, windows(plan, events, stack))
         audited = audit(database, plan.stack.provinces, events)
+        entries = audit_entries(database, plan.stack, events)
         load = validity.load(database, events)
         excuses = _excuses(load, plan, conducted)
         objectives = tuple(_objective(objective, evidence, excuses) for objective in plan.objectives)
@@ -94,6 +100,7 @@ def judge(record: Record) -> Judgement:
         course = recovery.table(evidence, fired)
         reasons = [
             *_integrity(database, audited),
+            *_entries_integrity(entries),
             *_verdicts("fail", validity.crashes(plan, events, evidence.windows, stack)),
             *conduct.objections(conducted),
             *_verdicts("inconclusive", validity.doubts(database, plan, events, load)),
@@ -102,13 +109,13 @@ def judge(record: Record) -> Judgement:
             *(reason for result in fired for reason in alerts.missed(result)),
             *_verdicts("inconclusive", (reason for fault in faults for reason in fault.reasons)),
         ]
-    verdict, said = worst([verdict for verdict, _ in reasons]), _reasons(plan, reasons, audited, load)
-    return Judgement(verdict, said, objectives, audited, load, faults, conducted, course, fired)
+    verdict, said = worst([verdict for verdict, _ in reasons]), _reasons(plan, reasons, audited, entries, load)
+    return Judgement(verdict, said, objectives, audited, entries, load, faults, conducted, course, fired)
 
 
 def write(record: Record, judgement: Judgement) -> None:
     """Write ``audit.json`` and ``verdict.json``."""
-    record.write_json("audit.json", audit_json(judgement.audit))
+    record.write_json("audit.json", audit_json(judgement.audit) | {"entries": entries_json(judgement.entries)})
     record.write_json("verdict.json", verdict_json(judgement))
 
 
@@ -129,6 +136,10 @@ def verdict_json(judgement: Judgement) -> dict[str, Any]:
             "read": judgement.audit.counts["read"],
             **{category: list(judgement.audit.codes[category]) for category in FAILURES},
             "unread": judgement.audit.counts["unread"],
+        },
+        "books": {
+            category: sorted({item.key for item in judgement.entries.findings if item.category == category})
+            for category in ENTRY_FAILURES
         },
         "load": {
             "planned": load.planned,
@@ -156,6 +167,16 @@ def audit_json(audited: Audit) -> dict[str, Any]:
             {"system": read.system, "pass": read.number, "dossiers": read.dossiers, "complete": read.complete}
             for read in audited.systems
         ],
+    }
+
+
+def entries_json(entries: Entries) -> dict[str, Any]:
+    """Return what ``audit.json`` holds of the books besides dossiers."""
+    return {
+        "acknowledged": dict(entries.acknowledged),
+        "unread": dict(entries.unread),
+        "unread_systems": list(entries.unread_systems),
+        "findings": [asdict(finding) for finding in entries.findings],
     }
 
 
@@ -217,6 +238,20 @@ def _integrity(database: duckdb.DuckDBPyConnection, audited: Audit) -> Iterator[
         yield "inconclusive", "audit: no dossier was acknowledged, so none was put to the test"
 
 
+def _entries_integrity(entries: Entries) -> Iterator[Reason]:
+    for category in ENTRY_FAILURES:
+        for name, book in BOOKS.items():
+            keys = entries.keys(category, name)
+            if keys:
+                shown = ", ".join(keys[:NAMED]) + (", …" if len(keys) > NAMED else "")
+                detail = next(
+                    item.detail for item in entries.findings if (item.category, item.book) == (category, name)
+                )
+                yield "fail", f"integrity: {len(keys)} {book.entries} {category}: {shown} ({detail})"
+    if entries.unread_systems:
+        yield "inconclusive", f"audit: books not read completely, twice: {', '.join(entries.unread_systems[:NAMED])}"
+
+
 def _named(category: str, codes: Sequence[str]) -> str:
     shown = ", ".join(codes[:NAMED]) + (", …" if len(codes) > NAMED else "")
     return f"{len(codes)} dossier{'s' * (len(codes) > 1)} {category}: {shown}"
@@ -226,20 +261,21 @@ def _verdicts(verdict: Verdict, reasons: Iterator[str]) -> list[Reason]:
     return [(verdict, reason) for reason in reasons]
 
 
-def _reasons(plan: Plan, reasons: Sequence[Reason], audited: Audit, load: Load) -> tuple[str, ...]:
+def _reasons(plan: Plan, reasons: Sequence[Reason], audited: Audit, entries: Entries, load: Load) -> tuple[str, ...]:
     said = [reason for wanted in ("fail", "inconclusive") for verdict, reason in reasons if verdict == wanted]
     bare = [] if plan.objectives else ["the campaign has no objectives: judged on integrity and validity alone"]
-    return tuple(said + bare) if said else (*bare, _shown(plan, audited, load))
+    return tuple(said + bare) if said else (*bare, _shown(plan, audited, entries, load))
 
 
-def _shown(plan: Plan, audited: Audit, load: Load) -> str:
+def _shown(plan: Plan, audited: Audit, entries: Entries, load: Load) -> str:
     objectives, faults, systems = len(plan.objectives), len(plan.faults), len(audited.systems) // 2
+    kept = ", ".join(f"{count} {BOOKS[book].entries}" for book, count in entries.acknowledged.items() if count)
+    books = f"{kept}: none lost, duplicated, divergent, phantom or unfounded; " if kept else ""
     return (
         f"{load.started} arrivals and {load.samples} requests met {objectives} of {objectives} objectives; "
         f"{audited.counts['acknowledged']} acknowledged dossiers, read twice from {systems} systems: "
         "none lost, duplicated, divergent, regressed, phantom, resurrected or misrouted; "
-        f"{migration.shown(plan)}"
-        f"{faults} of {faults} faults proved and healed"
+        f"{books}{migration.shown(plan)}{faults} of {faults} faults proved and healed"
     )
 
 

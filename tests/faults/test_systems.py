@@ -53,6 +53,7 @@ APPLICATION_FAULTS: list[tuple[str, str, dict[str, int]]] = [
     ("lost-callback", "payment", {"share": 50}),
     ("wrong-code-table", "national", {"share": 30}),
     ("wrong-code-table", PROVINCE, {"share": 30}),
+    ("early-closure", PROVINCE, {}),
 ]
 
 

@@ -158,6 +158,15 @@ class Stack:
             after = page["next"]
         return items
 
+    def entries(self, name):
+        """Return what a system's books hold: (book, key, owner)."""
+        items, after = [], ""
+        while after is not None:
+            page = self.get(name, "/entries", params={"after": after, "limit": 2}).json()
+            items += [(item["book"], item["key"], item["owner"]) for item in page["items"]]
+            after = page["next"]
+        return items
+
     def metric(self, name, series):
         """Add up the samples whose line begins so."""
         lines = self.get(name, "/metrics").text.splitlines()

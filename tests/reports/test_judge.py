@@ -69,7 +69,7 @@ def test_verdict_json_has_its_shape(run: Run) -> None:
     write(record, judge(record))
     written = json.loads(record.path("verdict.json").read_text())
     assert list(written) == [
-        *("verdict", "reasons", "objectives", "integrity", "load", "faults"),
+        *("verdict", "reasons", "objectives", "integrity", "books", "load", "faults"),
         *("steady_state", "stops", "steps", "recovery", "alerts"),
     ]
     assert written["verdict"] == "fail"
