@@ -5,9 +5,12 @@ known by the idempotency key of its creation; a *book* is what one system holds,
 reading (pass 2) is the final one.
 """
 
+from reports import migration
+
 CREATIONS = "('submit', 'intake')"
 
 STAGES = f"""
+{migration.STAGES}
 CREATE TEMP TABLE creations AS
 SELECT
     coalesce(key, '') AS key,
@@ -37,7 +40,7 @@ SELECT
     list_transform(steps, lambda step: step[4]) AS applied
 FROM (
     SELECT *, try(from_json(history, '[["DOUBLE"]]')) AS steps
-    FROM reads
+    FROM reads ANTI JOIN legacy ON legacy.key = reads.key
     WHERE "pass" = 2
 );
 
@@ -49,7 +52,7 @@ SELECT
     bool_or("pass" = 1 AND system = 'national') AS portal_before,
     bool_or("pass" = 1 AND system <> 'national') AS provincial_before,
     min(code) AS code
-FROM reads
+FROM reads ANTI JOIN legacy ON legacy.key = reads.key
 GROUP BY ALL;
 
 CREATE TEMP TABLE fates AS
@@ -291,14 +294,20 @@ FROM fates
 WHERE NOT acknowledged AND NOT refused AND (portal OR provincial)
 """
 
+
+def _with_migration(category: str, query: str) -> str:
+    """Add what the migration did to its dossiers."""
+    return f"SELECT * FROM ({query}) UNION ALL SELECT * FROM ({migration.CATEGORIES[category]})"
+
+
 CATEGORIES: dict[str, str] = {
-    "lost": LOST,
-    "duplicated": DUPLICATED,
-    "divergent": DIVERGENT,
+    "lost": _with_migration("lost", LOST),
+    "duplicated": _with_migration("duplicated", DUPLICATED),
+    "divergent": _with_migration("divergent", DIVERGENT),
     "regressed": REGRESSED,
     "phantom": PHANTOM,
     "resurrected": RESURRECTED,
-    "misrouted": MISROUTED,
+    "misrouted": _with_migration("misrouted", MISROUTED),
     "stale": STALE,
     "recovered": RECOVERED,
 }
