@@ -247,7 +247,7 @@ def _entries_integrity(entries: Entries) -> Iterator[Reason]:
                 detail = next(
                     item.detail for item in entries.findings if (item.category, item.book) == (category, name)
                 )
-                yield "fail", f"integrity: {len(keys)} {book.entries} {category}: {shown} ({detail})"
+                yield "fail", f"integrity: {book.entries}: {len(keys)} {category}: {shown} ({detail})"
     if entries.unread_systems:
         yield "inconclusive", f"audit: books not read completely, twice: {', '.join(entries.unread_systems[:NAMED])}"
 
