@@ -15,6 +15,7 @@ from faults.kinds.base import FaultError
 from faults.server import Server
 from faults.toxiproxy import Proxies
 from harness.errors import HarnessError
+from harness.migration import stock
 from harness.ports import LOOPBACK, free_ports
 from harness.processes import Child, Guardian, stop_all
 from model.links import PEOPLE, SHARED_SYSTEMS, Link, province_system
@@ -131,6 +132,7 @@ class LocalStack:
             "defects": self._plan.defects,
             "seed": self._plan.seed,
             "control": self.token,
+            "stock": stock(self._plan),
         }
 
     def _await(self, group: Group, deadline: float) -> None:
