@@ -97,7 +97,7 @@ def test_an_announcement_that_makes_no_sense_is_refused(stack, change):
 
 def test_an_attachment_is_its_owners_alone(stack, submission):
     upload(stack, "province:01", stack.officer(commune="00070"))
-    other = stack.officer(commune="00073")
+    other = stack.officer(commune="00082")
     assert stack.get("province:01", f"/attachments/{HASH}", headers=other).status_code == 404
     content = submission(attachments=[HASH])
     answer = stack.post("province:01", "/counter/dossiers", content, headers={**other, **stack.key()})
