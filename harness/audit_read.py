@@ -3,7 +3,7 @@
 import csv
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TextIO
 
@@ -107,17 +107,40 @@ class Reader:
             "audit_read", system=system, **{"pass": number}, dossiers=count, complete=not reason, reason=reason
         )
 
+    def read_entries(self, keepers: Iterable[str]) -> None:
+        """Read every system that keeps books besides dossiers twice, into the record's ``entries``."""
+        keepers = tuple(keepers)
+        for number in PASSES:
+            with ThreadPoolExecutor(READERS) as pool:
+                list(pool.map(lambda system, number=number: self._read_books(system, number), keepers))
+
+    def _read_books(self, system: str, number: int) -> None:
+        count, reason = 0, ""
+        path = self._record.spool("entries", f"{system.replace(':', '-')}-{number}")
+        with path.open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            try:
+                for item in self._pages(system, "/entries"):
+                    rows.writerow([number, system, *(item[name] for name in ("book", "key", "owner", "value"))])
+                    count += 1
+            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+                reason = f"{type(error).__name__}: {error}"
+        self._events.write(
+            "entries_read", system=system, **{"pass": number}, entries=count, complete=not reason, reason=reason
+        )
+
     def _spool(self, table: str, part: str) -> TextIO:
         return self._record.spool(table, part).open("w", encoding="utf-8", newline="")
 
     def _dossiers(self, system: str) -> Iterator[dict[str, Any]]:
         if system in self._unreadable:
             raise ValueError("not asked again, since its first reading failed")
+        yield from self._pages(system, "/dossiers")
+
+    def _pages(self, system: str, path: str) -> Iterator[dict[str, Any]]:
         cursor: str | None = ""
         while cursor is not None:
-            page = self._client.get(
-                f"http://{self.addresses[system]}/dossiers", params={"after": cursor, "limit": PAGE}
-            )
+            page = self._client.get(f"http://{self.addresses[system]}{path}", params={"after": cursor, "limit": PAGE})
             content = page.raise_for_status().json()
             yield from content["items"]
             cursor = content["next"]

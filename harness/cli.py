@@ -19,7 +19,7 @@ from faults.server import ToxiproxyMissing
 from faults.toxiproxy import ProxyError
 from faults.watchdog_client import WatchdogError
 from harness.errors import HarnessError, UsageError
-from harness.exits import BROKEN, INTERRUPTED, PASS, USAGE
+from harness.exits import BROKEN, FAIL, INTERRUPTED, PASS, USAGE
 from harness.interrupt import Interrupted
 from harness.ports import LOOPBACK
 from model.campaign import CampaignError, Known, load
@@ -115,6 +115,7 @@ def plan(campaign: Campaign, seed: Seed = None, changes: Changes = None, defects
 @app.command(
     epilog="Examples: thongsuot run cutover-morning · thongsuot run mine.toml --out runs/mine --seed 7 · "
     "thongsuot run cutover-morning --defect drop-sync · "
+    "thongsuot run drill.toml --unattended · "
     f"thongsuot run cutover-morning --expect-workers 2 --bind 10.0.0.1. {EXITS}"
 )
 def run(
@@ -129,6 +130,7 @@ def run(
     bind: Annotated[
         str, typer.Option(metavar="ADDR[:PORT]", help="Where those reach the master and the systems.")
     ] = LOOPBACK,
+    unattended: Annotated[bool, typer.Option(help="Acknowledge every step itself at once: for CI.")] = False,
 ) -> int:
     """Rehearse a campaign: stack, load, faults, healing, drain, audit, verdict, report."""
     chosen = read_campaign(campaign, seed, changes, defects)
@@ -137,12 +139,31 @@ def run(
     from harness.progress import progress_for
     from harness.run import run as rehearse
 
-    finished = rehearse(chosen, out or _default_out(chosen), toxiproxy, progress_for(err_console), crew)
+    folder, progress = out or _default_out(chosen), progress_for(err_console)
+    finished = rehearse(chosen, folder, toxiproxy, progress, crew, unattended=unattended)
     _print_verdict(finished.verdict, finished.reasons)
     out_console.print(Text(f"report: {finished.report}"), soft_wrap=True)
     for failure in finished.failures:
         err_console.print(Text(f"NOT HEALED: {failure}", style="bold red"), soft_wrap=True)
     return finished.code
+
+
+@app.command(
+    epilog="Examples: thongsuot ack runs/mine announce · thongsuot ack runs/mine cut-over --answer go. "
+    "Exit codes: 0 acknowledged · 2 there is nothing to acknowledge, or not so."
+)
+def ack(
+    run: Annotated[Path, typer.Argument(help="The record's folder of a run that goes on.")],
+    step: Annotated[str, typer.Argument(help="A step that it asks for.")],
+    answer: Annotated[
+        str | None, typer.Option(metavar="done|go|no-go", help="A deed is done; a decision needs go or no-go.")
+    ] = None,
+) -> int:
+    """Acknowledge a step of a drill from another terminal."""
+    from harness.ack import acknowledge
+
+    out_console.print(Text(acknowledge(run, step, answer)), soft_wrap=True)
+    return PASS
 
 
 @app.command(epilog="Example: thongsuot worker --master 10.0.0.1:5557")
@@ -182,6 +203,32 @@ def report(record: RecordFolder) -> int:
     return PASS
 
 
+@app.command(
+    epilog="Examples: thongsuot selftest · thongsuot selftest f05-lost-after-commit · "
+    "thongsuot selftest --defect drop-sync · thongsuot selftest --seeds 20 --jobs 2"
+)
+def selftest(
+    campaigns: Annotated[list[str] | None, typer.Argument(help="Shipped drills; default: all.")] = None,
+    defects: DefectNames = None,
+    seeds: Annotated[int, typer.Option(min=0, help="Healthy runs of each drill.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, max=16, help="Runs at a time.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder of logs, and of the records that went wrong.")] = None,
+    toxiproxy: ToxiproxyChoice = "auto",
+) -> int:
+    """Run every drill, healthy and with each seeded defect that it must find; 0 where all end as they must."""
+    from harness import selftest as trying
+    from model.campaign import shipped
+
+    _check_choice(toxiproxy)
+    plans = {name: read_campaign(name, None, None, None) for name in campaigns or shipped()}
+    plans = {name: plan for name, plan in plans.items() if plan.drill}
+    folder = out or Path("runs") / f"selftest-{time.strftime('%Y%m%d-%H%M%S')}"
+    trials = trying.run(trying.cases(plans, seeds, defects or ()), folder, jobs, toxiproxy, out_console)
+    wrong = sum(not trial.right for trial in trials)
+    out_console.print(Text(f"{len(trials) - wrong} of {len(trials)} as they must; {folder / 'selftest.json'}"))
+    return FAIL if wrong else PASS
+
+
 @app.command(epilog='Example: thongsuot up cutover-morning --set \'stack.provinces=["01", "79"]\'')
 def up(
     campaign: Annotated[str, typer.Argument(help="Whose systems to bring up.")] = "cutover-morning",
@@ -213,9 +260,9 @@ def read_campaign(campaign: str, seed: int | None, changes: list[str] | None, de
     from faults.catalogue import validate
     from harness.defects import with_triggers
     from mocks.defects import DEFECTS
-    from scenarios.catalogue import JOURNEYS, OPERATIONS
+    from scenarios.catalogue import JOURNEYS, OPERATIONS, PLATFORMS
 
-    known = Known(frozenset(JOURNEYS), OPERATIONS, frozenset(DEFECTS), validate)
+    known = Known(frozenset(JOURNEYS), OPERATIONS, frozenset(DEFECTS), validate, PLATFORMS)
     return with_triggers(load(campaign, known, changes or [], seed=seed, defects=defects or []))
 
 

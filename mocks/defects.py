@@ -18,25 +18,69 @@ class Defect:
     Attributes:
         summary: What the system does wrong.
         row: Row of the mission's table that it stands for, None where it stands for none.
+        seen_by: Checks that must see it, one of them at least: categories of the audit, indicators, ``alerts``.
     """
 
     summary: str
     row: int | None
+    seen_by: tuple[str, ...] = ()
 
 
 DEFECTS: dict[str, Defect] = {
-    "drop-sync": Defect("receivers acknowledge and discard 1 % of the sync messages", 3),
-    "ack-before-commit": Defect("provinces answer writes at once and commit about 3 s later", 18),
-    "duplicate-on-retry": Defect("a repeated idempotency key creates a second dossier", 23),
-    "draft-lost": Defect("every fifth draft is acknowledged and kept empty", 7),
-    "draft-lost-on-redirect": Defect("the portal takes a citizen over from the old interface without the draft", 2),
-    "attachment-truncated": Defect("every third upload is declared complete though bytes are missing", 18),
-    "orphan-of-missing-account": Defect("dossiers of an officer without an account are nobody's, for good", 19),
-    "missing-workflow-refused": Defect("provinces don't receive dossiers of procedures without a workflow", 17),
-    "refused-for-reorganisation": Defect("counters refuse every fourth dossier because of the reorganisation", 4),
-    "counter-in-memory": Defect("provinces count their codes in memory: a restart begins anew", 23),
-    "no-throttle": Defect("the portal lets one account submit as fast as it can", 8),
-    "collapse-status": Defect("provinces report states 5, 6 and 8 to the portal as 9", 21),
+    "drop-sync": Defect(
+        "receivers acknowledge and discard 1 % of the sync messages", 3, ("lost", "divergent", "regressed")
+    ),
+    "ack-before-commit": Defect(
+        "provinces answer writes at once and commit about 3 s later", 18, ("lost", "regressed")
+    ),
+    "duplicate-on-retry": Defect("a repeated idempotency key creates a second dossier", 23, ("duplicated",)),
+    "collapse-status": Defect("provinces report states 5, 6 and 8 to the portal as 9", 21, ("divergent",)),
+    "sync-gives-up": Defect("a message that failed three times is discarded", 3, ("lost", "divergent", "regressed")),
+    "silence-is-consent": Defect(
+        "provinces take a synchronisation call that timed out for delivered", 21, ("lost", "divergent", "regressed")
+    ),
+    "outbox-in-memory": Defect(
+        "a system that starts again has forgotten what it had to tell others", 3, ("lost", "divergent")
+    ),
+    "status-regress": Defect(
+        "provinces set a dossier that is handed over again back to its first state", 21, ("divergent", "regressed")
+    ),
+    "intake-needs-portal": Defect(
+        "counters are closed while the portal doesn't take the province's messages", 16, ("availability",)
+    ),
+    "sync-inline": Defect("counters wait, up to 60 s, until the portal has taken the dossier", 21, ("response_time",)),
+    "fake-success": Defect(
+        "portal and provinces mark data as verified though the database didn't answer", 14, ("unfounded",)
+    ),
+    "axis-duplicate": Defect("the axis delivers a document that is sent again a second time", 10, ("duplicated",)),
+    "axis-drops-rejects": Defect(
+        "a rejected document vanishes from the axis instead of going back to its sender", 10, ("lost",)
+    ),
+    "hotline-shares-queue": Defect(
+        "alerts wait behind the hotline's callers, and are dropped when its queue is full",
+        5,
+        ("availability", "response_time"),
+    ),
+    "draft-lost": Defect("every fifth draft is acknowledged and kept empty", 7, ("availability",)),
+    "draft-lost-on-redirect": Defect(
+        "the portal takes a citizen over from the old interface without the draft", 2, ("availability",)
+    ),
+    "attachment-truncated": Defect(
+        "every third upload is declared complete though bytes are missing", 18, ("divergent",)
+    ),
+    "orphan-of-missing-account": Defect(
+        "dossiers of an officer without an account are nobody's, for good", 19, ("availability",)
+    ),
+    "missing-workflow-refused": Defect(
+        "provinces don't receive dossiers of procedures without a workflow", 17, ("availability",)
+    ),
+    "refused-for-reorganisation": Defect(
+        "counters refuse every fourth dossier because of the reorganisation", 4, ("refusals",)
+    ),
+    "counter-in-memory": Defect(
+        "provinces count their codes in memory: a restart begins anew", 23, ("duplicated", "lost")
+    ),
+    "no-throttle": Defect("the portal lets one account submit as fast as it can", 8, ("availability",)),
 }
 SHARES = {
     "draft-lost": 20,
@@ -66,6 +110,36 @@ class Defects:
         """Whether a repeated idempotency key is taken for a new one."""
         return "duplicate-on-retry" in self._names
 
+    @property
+    def tries(self) -> int | None:
+        """How often a message is tried before it is discarded; None: until it is acknowledged."""
+        return 3 if "sync-gives-up" in self._names else None
+
+    @property
+    def forgets_messages(self) -> bool:
+        """Whether messages of an earlier life are gone."""
+        return "outbox-in-memory" in self._names
+
+    @property
+    def trusts_silence(self) -> bool:
+        """Whether a synchronisation call that timed out counts as delivered."""
+        return "silence-is-consent" in self._names
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether a province lets a dossier that is handed over again start anew."""
+        return "status-regress" in self._names
+
+    @property
+    def needs_portal(self) -> bool:
+        """Whether counters are closed while synchronisation fails."""
+        return "intake-needs-portal" in self._names
+
+    @property
+    def syncs_inline(self) -> bool:
+        """Whether an intake waits for synchronisation."""
+        return "sync-inline" in self._names
+
     def on(self, name: str) -> bool:
         """Tell whether a defect is on."""
         return name in self._names
@@ -83,6 +157,25 @@ class Defects:
             return False
         digest = hashlib.blake2b(f"{self._seed}:{identity}".encode(), digest_size=8).digest()
         return int.from_bytes(digest) % DROP_SHARE == 0
+
+    def invented_receipt(self, request: str) -> str | None:
+        """Return the receipt number that is made up for a database that kept silent; None: none is."""
+        return f"BN-{request}" if "fake-success" in self._names else None
+
+    @property
+    def delivers_twice(self) -> bool:
+        """Whether the axis takes a document that is sent again for a new one."""
+        return "axis-duplicate" in self._names
+
+    @property
+    def drops_rejects(self) -> bool:
+        """Whether a document that its recipient rejects is gone."""
+        return "axis-drops-rejects" in self._names
+
+    @property
+    def shares_queue(self) -> bool:
+        """Whether alerts wait in the queue of the hotline's callers."""
+        return "hotline-shares-queue" in self._names
 
     def reported(self, state: State) -> State:
         """Return the state that a province reports to the portal."""

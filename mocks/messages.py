@@ -41,6 +41,23 @@ class Enquiry(Citizen):
     MaCanBo: Text
 
 
+class Confirmation(Citizen):
+    """A database is asked to confirm what a data-only dossier rests on; the same ``MaYeuCau`` gets the same receipt."""
+
+    MaYeuCau: Text
+    MaHoSo: DossierCode
+    MaTTHC: Text
+    MaDonVi: Text
+    CoSoDuLieu: Text
+
+
+class Confirmed(msgspec.Struct):
+    """A database confirms; ``MaBienNhan`` is the number of its receipt."""
+
+    MaBienNhan: str
+    error_code: int = 0
+
+
 class Resident(msgspec.Struct):
     """What the population database knows of a citizen."""
 

@@ -33,6 +33,8 @@ from mocks.takeover import Takeover
 from mocks.throttle import Throttle
 from mocks.tokens import Claims, Signer, TokenError
 from mocks.upstream import AccessToken, ask, ask_population, ask_user, understood
+from mocks.verification import SCHEMA as VERIFICATION
+from mocks.verification import Verification
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
 from model import procedures
 from model.dossier import Channel, State
@@ -89,7 +91,7 @@ class PaymentAsked(msgspec.Struct):
 class National(DossierSystem):
     """The portal."""
 
-    schema = register.SCHEMA + keys.SCHEMA + outbox.SCHEMA + drafts.SCHEMA + attachments.SCHEMA
+    schema = "".join((register.SCHEMA, keys.SCHEMA, outbox.SCHEMA, drafts.SCHEMA, attachments.SCHEMA, VERIFICATION))
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
@@ -99,6 +101,7 @@ class National(DossierSystem):
         self._payment = self.client("payment")
         for province in surroundings.provinces:
             self._open_outbox(province_system(province))
+        self._verification.open()
 
     def prepare(self) -> None:
         """Open the store, and make who takes citizens over from old interfaces."""
@@ -123,7 +126,9 @@ class National(DossierSystem):
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
         citizen = self._citizen
+        self._verification = Verification(self, citizen)
         return (
+            *self._verification.routes(),
             Route("POST", "/sync", "sync", self.sync, SyncCall, SyncReply),
             Route("POST", "/login", "login", self.login, Login, Session),
             Route("POST", "/session", "session", self.open_session, AccessToken, CitizenSession),

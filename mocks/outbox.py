@@ -9,9 +9,11 @@ import random
 import sqlite3
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
+from mocks.defects import Defects
 from mocks.metrics import Metrics
 from mocks.store import Store
 
@@ -61,14 +63,17 @@ class Outbox:
         store: Where the messages are.
         metrics: Where they are counted.
         seed: Of the jitter.
+        defects: Seeded defects that are on.
     """
 
-    def __init__(self, store: Store, metrics: Metrics, seed: int) -> None:
+    def __init__(self, store: Store, metrics: Metrics, seed: int, defects: Defects) -> None:
         self.store = store
         self.metrics = metrics
         self.seed = seed
+        self.defects = defects
         self._senders: dict[str, _Sender] = {}
         self._touched: set[str] = set()
+        self._stopped = False
         store.after_commit.append(self._wake)
 
     def open(self, link: str, deliver: Deliver, limits: Mapping[str, int]) -> None:
@@ -103,13 +108,27 @@ class Outbox:
         statement = "SELECT id, dossier, service, body FROM outbox WHERE link = ? ORDER BY id LIMIT ?"
         return [Message(*row) for row in self.store.committed.execute(statement, (link, WINDOW))]
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Start the senders; what an earlier life of this system left is sent first."""
+        if self.defects.forgets_messages:
+            await self.store.write(_forget)
         for sender in self._senders.values():
             sender.start()
 
+    def failing(self, link: str) -> bool:
+        """Tell whether the last attempt on a link failed."""
+        return self._senders[link].failures > 0
+
+    async def drained(self, link: str, timeout: float) -> None:
+        """Wait until nothing waits on a link, for ``timeout`` seconds at most, or until the senders are stopped."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while not self._stopped and self.pending(link):
+                    await asyncio.sleep(FIRST_DELAY)
+
     async def stop(self) -> None:
         """Stop the senders where they are: what isn't acknowledged stays."""
+        self._stopped = True
         await asyncio.gather(*(sender.stop() for sender in self._senders.values()))
 
     def _wake(self) -> None:
@@ -129,6 +148,7 @@ class _Sender:
         self._rng = random.Random(f"{outbox.seed}:{link}")
         self._news = asyncio.Event()
         self._settled: set[int] = set()
+        self.failures = 0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -143,17 +163,16 @@ class _Sender:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        failures = 0
         while True:
             self._news.clear()
             messages = batch(self._window(), self._limits)
             if not messages:
                 await self._news.wait()
             elif await self._safely(messages):
-                failures = 0
+                self.failures = 0
             else:
-                await asyncio.sleep(back_off(failures, self._rng))
-                failures += 1
+                self.failures += 1
+                await asyncio.sleep(back_off(self.failures - 1, self._rng))
 
     async def _safely(self, messages: Sequence[Message]) -> bool:
         try:
@@ -163,7 +182,7 @@ class _Sender:
             return False
 
     async def _attempt(self, messages: Sequence[Message]) -> bool:
-        outcomes = await self._deliver(messages)
+        outcomes = self._given_up(await self._deliver(messages))
         pairs = zip(messages, outcomes, strict=True)
         settled = [message.id for message, outcome in pairs if outcome is not Outcome.RETRY]
         self._outbox.metrics.outbox_rejected(self._link, outcomes.count(Outcome.REJECTED))
@@ -173,11 +192,23 @@ class _Sender:
             await self._outbox.store.write(lambda connection: self._outbox.remove(connection, self._link, settled))
         return len(settled) == len(messages)
 
+    def _given_up(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """Reject what was tried too often, where there is such a thing."""
+        tries = self._outbox.defects.tries
+        if tries is None or self.failures + 1 < tries:
+            return outcomes
+        self.failures = 0
+        return [Outcome.REJECTED if outcome is Outcome.RETRY else outcome for outcome in outcomes]
+
     def _window(self) -> list[Message]:
         """Leave out what is settled: its removal may be committed later than it is answered, see LateStore."""
         messages = self._outbox.window(self._link)
         self._settled &= {message.id for message in messages}
         return [message for message in messages if message.id not in self._settled]
+
+
+def _forget(connection: sqlite3.Connection) -> None:
+    connection.execute("DELETE FROM outbox")
 
 
 def batch(window: Iterable[Message], limits: Mapping[str, int]) -> list[Message]:

@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from mocks import attachments, drafts, intake, keys, outbox, public_ui, register, worklist
 from mocks.attachments import HAND_OVER
+from mocks.chancery import Chancery
+from mocks.incidents import Incidents
 from mocks.messages import (
     CREATE,
     ITEM_EXISTS,
@@ -37,6 +39,8 @@ from mocks.store import Store
 from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
 from mocks.tokens import Claims, Signer, TokenError
 from mocks.upstream import ask_population
+from mocks.verification import SCHEMA as VERIFICATION
+from mocks.verification import Verification
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
 from mocks.worklist import Claim, Claimed, Waiting
 from model import procedures
@@ -44,6 +48,7 @@ from model.dossier import Channel, State, TransitionError, next_state
 from model.links import PEOPLE, Link, province_of
 
 SESSION_LIFE = 8 * 3600.0  # seconds
+INLINE_WAIT = 60.0  # seconds; clients in the field read with this time-out and no retry [P]
 CREATE_CHUNK = 50  # items of one DongBoHoSoMC
 PREFIX = "cb."
 
@@ -98,7 +103,8 @@ class Province(DossierSystem):
 
     faults = DossierSystem.faults | {"missing-workflow", "missing-accounts", "early-closure"}
 
-    schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}{drafts.SCHEMA}{attachments.SCHEMA}{public_ui.SCHEMA}
+    schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}{VERIFICATION}
+        {drafts.SCHEMA}{attachments.SCHEMA}{public_ui.SCHEMA}
         CREATE INDEX IF NOT EXISTS open_of_commune ON dossiers(commune, id) WHERE {register.OPEN};
         CREATE INDEX IF NOT EXISTS open_of_province ON dossiers(id) WHERE {register.OPEN};
     """
@@ -107,11 +113,13 @@ class Province(DossierSystem):
         super().__init__(name, surroundings, registry)
         self._population = self.client("population")
         self._link = Link(name, "national").name
-        sync = PortalSync(self.code, self.client("national"))
+        sync = PortalSync(self.code, self.client("national"), self._defects.trusts_silence)
         courier = self.attachments.courier(self.client("national"))
         ways = {CREATE: sync.deliver, PROGRESS: sync.deliver, HAND_OVER: courier}
         limits = {CREATE: CREATE_CHUNK, PROGRESS: PROGRESS_CHUNK, HAND_OVER: attachments.COURIERS}
         self.outbox.open(self._link, attachments.by_service(ways), limits)
+        self._verification.open()
+        self._chancery.open()
 
     def prepare(self) -> None:
         """Open the store, and make the old public interface."""
@@ -138,7 +146,12 @@ class Province(DossierSystem):
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
         officer = self._officer
+        self._verification = Verification(self, officer)
+        self._chancery = Chancery(self, officer)
         return (
+            *self._verification.routes(),
+            *self._chancery.routes(),
+            *Incidents(self, officer).routes(),
             Route("POST", "/api/dossiers", "receive", self.receive, SyncItem, Created),
             Route("POST", "/officer/session", "session", self.open_session, OfficerLogin, Session),
             Route("POST", "/counter/population", "population", self.population, Citizen, Resident, auth=officer),
@@ -170,12 +183,18 @@ class Province(DossierSystem):
             self.metrics.synced("rejected")
             return Created(ITEM_REFUSED, "sai đơn vị")
         new = self._defects.drops(item.MaHoSo) or await self.store.write(
-            lambda connection: (
-                register.add(connection, new_of(item), item.TienTrinh) and self._received(connection, item)
-            )
+            lambda connection: self._receive(connection, item)
         )
         self.metrics.synced("applied" if new else "repeated")
         return Created(0) if new else Created(ITEM_EXISTS, EXISTS)
+
+    def _receive(self, connection: sqlite3.Connection, item: SyncItem) -> bool:
+        if register.add(connection, new_of(item), item.TienTrinh):
+            self._received(connection, item)
+            return True
+        if self._defects.goes_back:
+            register.set_back(connection, item.MaHoSo, item.TienTrinh[0])
+        return False
 
     async def open_session(self, call: Call[OfficerLogin]) -> Session:
         """Log an officer of one of the province's communes in."""
@@ -209,6 +228,8 @@ class Province(DossierSystem):
         procedure = intake.checked(call.content)
         if call.content.province != self.code:
             raise Refusal(422, "validation", "province: not this one")
+        if self._defects.needs_portal and self.outbox.failing(self._link):
+            raise Refusal(503, "unavailable", "the portal can't be reached")
         if self._defects.on("missing-workflow-refused") and self._held(procedure.code):
             raise Refusal(422, "workflow", "not received: the procedure has no electronic process")
 
@@ -218,7 +239,10 @@ class Province(DossierSystem):
             self._store(connection, call, new, first)
             return created(201, Submitted(new.code, first[1], first[0], procedure.fee))
 
-        return await self.store.write(lambda connection: self.keys.once(connection, call, change))
+        reply = await self.store.write(lambda connection: self.keys.once(connection, call, change))
+        if self._defects.syncs_inline:
+            await self.outbox.drained(self._link, INLINE_WAIT)
+        return reply
 
     def _store(self, connection: sqlite3.Connection, call: Call[Submission], new: register.New, first: Step) -> None:
         register.add(connection, new, [first])
@@ -233,12 +257,11 @@ class Province(DossierSystem):
         drafts.close(connection, call, new.code)
         self._assign(connection, new.code, new.commune)
 
-    def _received(self, connection: sqlite3.Connection, item: SyncItem) -> bool:
-        """Put a dossier that the portal handed over where it belongs; returns True."""
+    def _received(self, connection: sqlite3.Connection, item: SyncItem) -> None:
+        """Put a dossier that the portal handed over where it belongs."""
         self._assign(connection, item.MaHoSo, item.MaXa)
         if self._defects.on("missing-workflow-refused") and self._held(item.MaTTHC):
             self._take(connection, item.MaHoSo, (2, State.NOT_RECEIVED.value, round(time.time(), 6)))
-        return True
 
     def _assign(self, connection: sqlite3.Connection, code: str, commune: str) -> None:
         if self._defects.on("orphan-of-missing-account") and self._is_absent(commune):

@@ -28,8 +28,9 @@ class PortalSync:
         province: Its code.
     """
 
-    def __init__(self, province: str, client: Client) -> None:
+    def __init__(self, province: str, client: Client, trusts_silence: bool = False) -> None:
         self.province = province
+        self._trusts_silence = trusts_silence
         self._client = client
         self._session = ""
 
@@ -40,8 +41,9 @@ class PortalSync:
             results = await self._call(service, [message.body for message in messages])
             if service == CREATE:
                 results = await self._update_existing(messages, results)
-        except (LinkError, _Failed):
-            return [Outcome.RETRY] * len(messages)
+        except (LinkError, _Failed) as error:
+            silent = isinstance(error, LinkError) and error.timed_out
+            return [Outcome.DELIVERED if silent and self._trusts_silence else Outcome.RETRY] * len(messages)
         return [Outcome.REJECTED if result.error_code else Outcome.DELIVERED for result in results]
 
     async def _update_existing(

@@ -107,6 +107,11 @@ def append(connection: sqlite3.Connection, code: str, steps: Sequence[Step]) -> 
     return number
 
 
+def set_back(connection: sqlite3.Connection, code: str, step: Step) -> None:
+    """Make a dossier stand at a step, whatever came after it: the work of a seeded defect."""
+    connection.execute("UPDATE dossiers SET state = ?, sequence = ? WHERE code = ?", (step[1], step[0], code))
+
+
 def _insert(connection: sqlite3.Connection, dossier: int, steps: Iterable[Step]) -> int:
     applied = round(time.time(), 6)
     statement = "INSERT INTO steps VALUES(?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"

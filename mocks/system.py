@@ -197,13 +197,13 @@ class MessagingSystem(DurableSystem):
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
-        self.outbox = Outbox(self.store, self.metrics, surroundings.seed)
+        self.outbox = Outbox(self.store, self.metrics, surroundings.seed, surroundings.defects)
         self.keys = Keys(surroundings.defects.forgets_keys)
 
     async def start(self) -> None:
         """Start committer and senders."""
         await super().start()
-        self.outbox.start()
+        await self.outbox.start()
 
     async def stop(self) -> None:
         """Stop the senders, commit what waits, close the store."""

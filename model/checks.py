@@ -5,8 +5,8 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from model import curves, drill_checks, places
 from model.links import matching, touched_province
@@ -36,12 +36,14 @@ class Known:
         operations: What their requests do: ``national.submit``.
         defects: Seeded defects of the mocks.
         check_fault: Says what is wrong with a fault's attributes, one line each.
+        platforms: Journey -> the platform that it needs.
     """
 
     journeys: frozenset[str]
     operations: frozenset[str]
     defects: frozenset[str]
     check_fault: Callable[[Fault], list[str]]
+    platforms: Mapping[str, str] = field(default_factory=dict)
 
 
 def problems(plan: Plan, known: Known) -> Iterator[Problem]:
@@ -95,6 +97,16 @@ def journeys_exist(plan: Plan, known: Known) -> Iterator[Problem]:
     total = sum(plan.load.journeys.values())
     if total == 0 or not math.isfinite(total):
         yield Problem(("load", "journeys"), f"the weights add up to {shown(total)}", "give one journey a weight")
+
+
+def platforms_are_there(plan: Plan, known: Known) -> Iterator[Problem]:
+    """Refuse journeys, and complaints, whose platform isn't part of the stack."""
+    for name, weight in plan.load.journeys.items():
+        platform = known.platforms.get(name)
+        if weight and platform and platform not in plan.stack.platforms:
+            yield _no_platform(("load", "journeys", name), platform)
+    if plan.load.complaints and "hotline" not in plan.stack.platforms:
+        yield _no_platform(("load", "complaints"), "hotline")
 
 
 def curves_fit(plan: Plan, _: Known) -> Iterator[Problem]:
@@ -263,6 +275,7 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     names_are_unique,
     provinces_exist,
     journeys_exist,
+    platforms_are_there,
     curves_fit,
     something_arrives,  # integrates the curves, which must fit
     controls_exist,
@@ -345,6 +358,10 @@ def _all_known(names: Iterable[str], path: KeyPath, noun: str, known: Iterable[s
     for index, name in enumerate(names):
         if name not in choices:
             yield _unknown((*path, index), noun, name, choices)
+
+
+def _no_platform(path: KeyPath, platform: str) -> Problem:
+    return Problem(path, f"needs the platform {shown(platform)}", "add it to stack.platforms")
 
 
 def _unknown(path: KeyPath, noun: str, name: str, known: Iterable[str]) -> Problem:

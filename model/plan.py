@@ -51,8 +51,10 @@ Indicator = Literal[
     "interruption",
     "refusals",
     "sync_lag",
+    "detection_time",
     "recovery_time",
     "drain_time",
+    "convergence_time",
     "isolation",
 ]
 Scope = Literal["province", "nation"]
@@ -222,6 +224,7 @@ class Load(Value, frozen=True, kw_only=True):
         workers: Locust workers; 0 chooses by cores and rate.
         scale: Multiplies every rate; of a replay, it leaves arrivals out or repeats them.
         patience: What citizens do whose request failed.
+        complaints: Share of the citizens whose journey failed who then call the hotline.
     """
 
     journeys: dict[str, NotNegative]
@@ -234,6 +237,7 @@ class Load(Value, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
     scale: Positive = 1.0
     patience: Patience = Patience()
+    complaints: Share = 0.0
 
 
 class Fault(Value, frozen=True, kw_only=True):

@@ -1,8 +1,16 @@
 """Each seeded defect shows, and only where it is on."""
 
+import asyncio
+import socket
+
+import httpx
 import pytest
 
+from mocks.client import Client
 from mocks.defects import DEFECTS, Defects
+from mocks.messages import CREATE
+from mocks.outbox import Message, Outcome
+from mocks.province_sync import PortalSync
 
 
 def pair(stacks, *defects, seed=1):
@@ -178,3 +186,71 @@ def test_counter_in_memory_gives_a_code_twice_after_a_restart(stacks, defects):
     stack.kill("province:01")
     stack.start("province:01")
     assert (stack.intake(stack.officer()) == first) == bool(defects)
+
+
+@pytest.mark.parametrize("defects", [(), ("sync-gives-up",)])
+def test_sync_gives_up_discards_what_failed_three_times(stacks, eventually, defects):
+    stack = stacks(defects=defects).start("province:01")
+    code = stack.intake(stack.officer())
+    eventually(lambda: stack.metric("province:01", "thongsuot_outbox_failures_total{") >= (2 if defects else 3))
+    eventually(lambda: stack.pending("province:01") == (0 if defects else 1))
+    stack.start("national")
+    eventually(lambda: stack.pending("province:01") == 0)
+    assert [item["code"] for item in stack.listing("national")] == ([] if defects else [code])
+
+
+@pytest.mark.parametrize("defects", [(), ("outbox-in-memory",)])
+def test_outbox_in_memory_forgets_what_a_killed_province_had_to_tell(stacks, eventually, defects):
+    stack = stacks(defects=defects).start("province:01")
+    code = stack.intake(stack.officer())
+    stack.kill("province:01")
+    stack.start("province:01", "national")
+    eventually(lambda: stack.pending("province:01") == 0)
+    assert [item["code"] for item in stack.listing("province:01")] == [code]
+    assert [item["code"] for item in stack.listing("national")] == ([] if defects else [code])
+
+
+@pytest.mark.parametrize("defects", [(), ("intake-needs-portal",)])
+def test_intake_needs_portal_closes_the_counter_while_messages_fail(stacks, submission, eventually, defects):
+    stack = stacks(defects=defects).start("province:01")
+    officer = stack.officer()
+    stack.intake(officer)
+    eventually(lambda: stack.metric("province:01", "thongsuot_outbox_failures_total{") >= 1)
+    answer = stack.post("province:01", "/counter/dossiers", submission(), headers={**officer, **stack.key()})
+    assert answer.status_code == (503 if defects else 201)
+
+
+@pytest.mark.parametrize("defects", [(), ("sync-inline",)])
+def test_sync_inline_makes_the_counter_wait_for_the_portal(stacks, submission, defects):
+    stack = stacks(defects=defects).start("province:01")
+    officer = stack.officer()
+    try:
+        stack.post("province:01", "/counter/dossiers", submission(), headers={**officer, **stack.key()}, timeout=1.0)
+    except httpx.ReadTimeout:
+        assert defects
+    else:
+        assert not defects
+
+
+@pytest.mark.parametrize("defects", [(), ("status-regress",)])
+def test_status_regress_sets_a_dossier_that_is_handed_over_again_back(stacks, eventually, defects):
+    stack = pair(stacks, *defects)
+    officer = stack.officer()
+    item = {
+        **{"MaHoSo": f"G01.00004-{day()}-0001", "MaThamChieu": "k", "MaTinh": "01", "MaXa": "00004"},
+        **{"MaTTHC": "2.000815", "KenhThucHien": 2, "MaBam": "0" * 64, "isUpdating": "False"},
+        "TienTrinh": [[1, 1, 1751300000.0]],
+    }
+    assert stack.post("province:01", "/api/dossiers", item).json()["error_code"] == 0
+    assert stack.step(officer, item["MaHoSo"], "accept").status_code == 200
+    assert stack.post("province:01", "/api/dossiers", item).json()["error_code"] == 1
+    assert stack.get("province:01", f"/dossiers/{item['MaHoSo']}").json()["state"] == (1 if defects else 2)
+
+
+@pytest.mark.parametrize("defects", [(), ("silence-is-consent",)])
+def test_silence_is_consent_takes_a_call_without_an_answer_for_delivered(defects):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = Client(f"127.0.0.1:{silent.getsockname()[1]}", timeout=0.1)
+        sync = PortalSync("01", client, Defects(defects).trusts_silence)
+        outcomes = asyncio.run(sync.deliver([Message(1, "H", CREATE, b"{}")]))
+    assert outcomes == [Outcome.DELIVERED if defects else Outcome.RETRY]

@@ -1,0 +1,138 @@
+"""Does every drill find what it looks for, and nothing else? Runs them, healthy and with each seeded defect.
+
+A healthy system must pass; a defect must fail, and by a check that is meant to see it (``seen_by`` in mocks.defects).
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.errors import UsageError
+from mocks.defects import DEFECTS
+from model.plan import Plan
+
+PATIENCE = 600.0
+"""Seconds after which a run is given up: three times the longest that a drill may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run.
+
+    Attributes:
+        campaign: A shipped one.
+        seed: Of the run.
+        defect: Seeded defect that is on; None: healthy.
+    """
+
+    campaign: str
+    seed: int
+    defect: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The case for people and for folders."""
+        return f"{self.campaign}-{self.seed}-{self.defect or 'healthy'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How a case ended.
+
+    Attributes:
+        case: Which.
+        verdict: pass, fail, inconclusive, or ``exit N`` where there is none.
+        checks: What failed: categories of the audit, indicators of objectives, ``alerts``, ``crash``.
+        reasons: The verdict's own.
+        seconds: It took.
+        right: Whether it ended as it must.
+    """
+
+    case: Case
+    verdict: str
+    checks: tuple[str, ...]
+    reasons: tuple[str, ...]
+    seconds: float
+    right: bool
+
+
+def cases(plans: Mapping[str, Plan], seeds: int, defects: Sequence[str] = ()) -> Iterator[Case]:
+    """Yield every case of some campaigns: healthy with so many seeds, and each weakness; or only some defects."""
+    for name, plan in plans.items():
+        weaknesses = plan.drill.weaknesses if plan.drill else ()
+        if not defects:
+            yield from (Case(name, plan.seed + n) for n in range(seeds))
+        yield from (Case(name, plan.seed, defect) for defect in weaknesses if not defects or defect in defects)
+
+
+def run(chosen: Iterable[Case], out: Path, jobs: int, toxiproxy: str, console: Console) -> list[Trial]:
+    """Run cases, some at a time, and print each as it ends; keeps the records of those that ended wrong."""
+    waiting = list(chosen)
+    if not waiting:
+        raise UsageError("nothing to try: no drill has this defect among its weaknesses (see `thongsuot list`)")
+    out.mkdir(parents=True, exist_ok=True)
+    trials = []
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(_try, case, out, toxiproxy) for case in waiting]
+        for future in as_completed(futures):
+            trials.append(future.result())
+            console.print(_line(trials[-1], len(trials), len(waiting)), soft_wrap=True)
+    (out / "selftest.json").write_text(json.dumps([asdict(trial) for trial in trials], indent=2, ensure_ascii=False))
+    return trials
+
+
+def _try(case: Case, out: Path, toxiproxy: str) -> Trial:
+    folder = out / case.name
+    command = ["run", case.campaign, "--seed", str(case.seed), "--out", str(folder), "--toxiproxy", toxiproxy]
+    command += ["--unattended", *(["--defect", case.defect] if case.defect else [])]
+    began = time.monotonic()
+    with (out / f"{case.name}.log").open("wb") as log:
+        done = subprocess.run(
+            [sys.executable, "-c", "from harness.cli import main; main()", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            timeout=PATIENCE,
+            check=False,
+        )
+    path = folder / "verdict.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    verdict = str(found.get("verdict", f"exit {done.returncode}"))
+    checks = tuple(sorted(failed_checks(found)))
+    right = is_right(case, verdict, checks)
+    if right:
+        shutil.rmtree(folder)
+    return Trial(case, verdict, checks, tuple(found.get("reasons", ())), round(time.monotonic() - began, 1), right)
+
+
+def failed_checks(verdict: Mapping[str, Any]) -> set[str]:
+    """Name what failed in a ``verdict.json``."""
+    harmed = (*verdict.get("integrity", {}).items(), *verdict.get("books", {}).items())
+    found = {name for name, codes in harmed if isinstance(codes, list) and codes}
+    found |= {result["indicator"] for result in verdict.get("objectives", ()) if result["verdict"] == "fail"}
+    return found | ({"alerts"} if any(a.get("verdict") == "fail" for a in verdict.get("alerts", ())) else set())
+
+
+def is_right(case: Case, verdict: str, checks: Sequence[str]) -> bool:
+    """Tell whether a case ended as it must."""
+    if case.defect is None:
+        return verdict == "pass"
+    return verdict == "fail" and bool(set(checks) & set(DEFECTS[case.defect].seen_by))
+
+
+def _line(trial: Trial, number: int, total: int) -> Text:
+    what = trial.case.defect or f"healthy, seed {trial.case.seed}"
+    seen = f"{trial.verdict}: {', '.join(trial.checks)}" if trial.checks else trial.verdict
+    mark = ("ok   ", "green") if trial.right else ("WRONG", "bold red")
+    line = Text.assemble(f"{number:3}/{total} ", mark, f" {trial.case.campaign:28} {what:28} {seen}")
+    return line if trial.right else line.append("".join(f"\n          {reason}" for reason in trial.reasons[:5]))

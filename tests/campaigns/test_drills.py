@@ -1,0 +1,47 @@
+"""The drills that ship: what each of them must say, and that every seeded defect has one that looks for it."""
+
+import re
+
+import pytest
+
+from harness.cli import read_campaign
+from mocks.defects import DEFECTS
+from model.campaign import shipped
+from model.plan import Plan
+
+PLANS = {name: read_campaign(name, None, None, None) for name in shipped()}
+DRILLS = {name: plan for name, plan in PLANS.items() if plan.drill}
+LONGEST = 100.0
+"""Seconds of schedule: with start, drain, audit and report a drill must end within 180 s."""
+
+
+@pytest.mark.parametrize("plan", DRILLS.values(), ids=list(DRILLS))
+def test_a_drill_says_what_it_is_for(plan: Plan) -> None:
+    drill = plan.drill
+    assert drill
+    assert plan.name.startswith(f"f{int(drill.id[1:]):02d}-")
+    assert re.search(r"\[(S[0-4]|P)\]", drill.source)
+    assert plan.answers
+    assert drill.expects
+    assert len(re.findall(r"^\d+\. ", drill.runbook, re.MULTILINE)) >= 5
+
+
+@pytest.mark.parametrize("plan", DRILLS.values(), ids=list(DRILLS))
+def test_a_drill_is_short_bounded_and_judged(plan: Plan) -> None:
+    assert plan.duration <= LONGEST
+    assert plan.faults
+    assert plan.objectives
+    assert plan.blast_radius.protected or plan.blast_radius.provinces is not None
+
+
+def test_every_defect_says_which_checks_see_it() -> None:
+    assert [name for name, defect in DEFECTS.items() if not defect.seen_by] == []
+
+
+def test_every_defect_has_a_drill_that_looks_for_it() -> None:
+    looked_for = {name for plan in DRILLS.values() for name in plan.drill.weaknesses}  # type: ignore[union-attr]
+    assert set(DEFECTS) - looked_for == set()
+
+
+def test_every_drill_looks_for_something() -> None:
+    assert [name for name, plan in DRILLS.items() if not plan.drill.weaknesses] == []  # type: ignore[union-attr]

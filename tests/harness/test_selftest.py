@@ -1,0 +1,61 @@
+"""Which cases the self-test tries, and when a case is right."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness.cli import read_campaign
+from harness.errors import UsageError
+from harness.selftest import Case, cases, failed_checks, is_right, run
+
+F5 = "f05-lost-after-commit"
+PLANS = {F5: read_campaign(F5, None, None, None)}
+
+
+def test_each_weakness_is_tried_once_and_health_with_every_seed() -> None:
+    found = list(cases(PLANS, 3))
+    assert [case.seed for case in found if case.defect is None] == [5, 6, 7]
+    assert {case.defect for case in found if case.defect} == {"outbox-in-memory", "drop-sync", "ack-before-commit"}
+
+
+def test_a_defect_alone_is_tried_where_it_is_looked_for() -> None:
+    assert list(cases(PLANS, 3, ["drop-sync"])) == [Case(F5, 5, "drop-sync")]
+    assert list(cases(PLANS, 3, ["collapse-status"])) == []
+
+
+def test_nothing_to_try_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to try"):
+        run([], tmp_path, 1, "embedded", Console())
+
+
+def test_what_failed_is_named() -> None:
+    verdict = {
+        "verdict": "fail",
+        "integrity": {"acknowledged": 5, "lost": ["H01"], "duplicated": [], "unread": 0},
+        "objectives": [
+            {"indicator": "availability", "verdict": "fail"},
+            {"indicator": "sync_lag", "verdict": "inconclusive"},
+        ],
+        "alerts": [{"verdict": "fail"}],
+    }
+    assert failed_checks(verdict) == {"lost", "availability", "alerts"}
+    assert failed_checks({}) == set()
+
+
+@pytest.mark.parametrize(
+    ("defect", "verdict", "checks", "right"),
+    [
+        (None, "pass", (), True),
+        (None, "inconclusive", (), False),
+        (None, "exit 4", (), False),
+        ("drop-sync", "fail", ("lost",), True),
+        ("drop-sync", "fail", ("availability",), False),
+        ("drop-sync", "pass", (), False),
+        ("drop-sync", "inconclusive", ("lost",), False),
+    ],
+)
+def test_a_case_is_right_when_it_ends_as_it_must(
+    defect: str | None, verdict: str, checks: tuple[str, ...], right: bool
+) -> None:
+    assert is_right(Case(F5, 1, defect), verdict, checks) is right
