@@ -98,7 +98,7 @@ def test_ack_before_commit_commits_in_the_end(stacks, eventually):
     code = stack.intake(stack.officer())
     eventually(lambda: stack.states("national", code) == [2])
     eventually(lambda: stack.pending("province:01") == 0)
-    assert stack.metric("national", 'thongsuot_requests_total{code="2xx",operation="sync"') == 1
+    assert stack.metric("national", 'thongsuot_system_requests_total{code="2xx",operation="sync"') == 1
 
 
 @pytest.mark.parametrize("defects", [(), ("duplicate-on-retry",)])
