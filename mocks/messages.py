@@ -187,16 +187,6 @@ class Created(msgspec.Struct):
     message: str = ""
 
 
-class UserInfo(msgspec.Struct):
-    """Who logged in; ``IAL`` is the identity assurance level."""
-
-    TechID: str
-    SoDinhDanh: str
-    HoVaTen: str
-    LoaiTaiKhoan: int = 1
-    IAL: int = 2
-
-
 class PaymentOrder(Body):
     """A partner asks for a payment; ``SoTien`` in VND."""
 
