@@ -206,7 +206,8 @@ def judge(
 
 def _ask(record: Record, url: str) -> None:
     """Ask a Prometheus for the figures of a run; raises UsageError where none answers."""
-    from harness.promql import PrometheusError, ask, summary
+    from harness.prometheus_api import PrometheusError
+    from harness.promql import ask, summary
 
     try:
         answers = ask(record, url)

@@ -15,10 +15,9 @@ from pathlib import Path
 from harness.errors import HarnessError, UsageError
 from harness.ports import LOOPBACK, free_ports
 from harness.processes import TERMINATE_WITHIN, Guardian
-from harness.promql import Api, PrometheusError
+from harness.prometheus_api import Api, PrometheusError
 from model.plan import Plan
 from model.record import EventLog, Record
-from reports import rules
 
 PROGRAM = "prometheus"
 READY_WITHIN = 20.0
@@ -147,8 +146,10 @@ class Monitor:
 
     def settle(self) -> None:
         """Wait for one more scrape of the conductor; raises HarnessError where none comes."""
+        from reports.rules import CONDUCTOR
+
         since, api = time.time(), Api(self.url)
-        up = f'timestamp(up{{job="{rules.CONDUCTOR}",instance="{self._conductor}"}} == 1)'
+        up = f'timestamp(up{{job="{CONDUCTOR}",instance="{self._conductor}"}} == 1)'
         _until(lambda: any(moment > since for moment in api.query(up, time.time()).values()))
 
     def last_scrape(self) -> None:
@@ -178,6 +179,8 @@ class Monitor:
 
 def write(plan: Plan, folder: Path) -> list[Path]:
     """Write ``prometheus.yml`` and ``rules.yml`` of a campaign; raises UsageError where the folder can't be used."""
+    from reports import rules
+
     texts = {"prometheus.yml": rules.configuration(), "rules.yml": rules.text(plan)}
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -125,13 +125,13 @@ def run(
         migration = Migration(plan, parts.stack.addresses, parts.stack.token, record, events)
         cleanup.callback(migration.stop)
         failures = send_load(plan, parts, generator, live, interrupt, progress, migration, unattended)
-        live.look()
 
         migration.end(plan.drain.timeout, lambda: interrupt.requested)
         read_back(plan, parts, live, interrupt, progress)
+        generator.end()
+        live.look()
         monitor.last_scrape()
         events.write("run_finished", interrupted=interrupt.requested)
-        generator.end()
         monitor.ask()
         return conclude(record, interrupt.requested, failures, progress)
 

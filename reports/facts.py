@@ -14,7 +14,6 @@ from reports.comparison import Compared
 from reports.conduct import SteadyState, StepResult, StopFired
 from reports.recovery import Recovery
 
-POINTS = 600
 STRIP = 60
 ERRORS = ("refused", "reset", "timeout", "http_4xx", "http_5xx", "invalid")
 OUTCOMES = ("ok", *ERRORS)
@@ -179,7 +178,7 @@ class FaultLife:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The run in at most ``POINTS`` slices.
+    """The run in at most ``extent.POINTS`` slices.
 
     Attributes:
         width: Seconds per slice.

@@ -6,7 +6,6 @@ integers, so the number of threads can't change a digit.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -18,9 +17,9 @@ from model.plan import Fault, Plan
 from model.record import Record, RecordError
 from reports import validity
 from reports.comparison import compared
+from reports.extent import extent, length
 from reports.facts import (
     ERRORS,
-    POINTS,
     STRIP,
     Audit,
     Event,
@@ -121,9 +120,8 @@ def _life(fault: Fault, events: Sequence[Event], verdict: Verdict) -> FaultLife:
 
 
 def timeline(db: duckdb.DuckDBPyConnection, plan: Plan) -> Timeline:
-    """Cut the run in slices of whole seconds, at most ``POINTS`` of them."""
-    end = _end(db, plan)
-    width, slices = extent(db, plan)
+    """Cut the run in slices of whole seconds, at most ``extent.POINTS`` of them."""
+    end, (width, slices) = length(db, plan), extent(db, plan)
     slot = f"greatest(second, 0) // {width}"
     by_outcome = _slots(_counts(db, f"outcome, {slot}"), slices, width)
     spread = {row[0]: row[1:] for row in quantiles(db, slot, "response", (0.5, 0.95))}
@@ -142,18 +140,6 @@ def timeline(db: duckdb.DuckDBPyConnection, plan: Plan) -> Timeline:
         p50=tuple(spread[i][0] if i in spread else None for i in range(slices)),
         p95=tuple(spread[i][1] if i in spread else None for i in range(slices)),
     )
-
-
-def extent(db: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[int, int]:
-    """Return how many seconds a slice of the timeline takes, and how many slices there are."""
-    end = _end(db, plan)
-    width = math.ceil(end / POINTS)
-    return width, math.ceil(end / width)
-
-
-def _end(db: duckdb.DuckDBPyConnection, plan: Plan) -> int:
-    last = db.execute("SELECT coalesce(max(second) + 1, 0) FROM samples").fetchall()[0][0]
-    return max(math.ceil(plan.duration), int(last), 1)
 
 
 def _counts(db: duckdb.DuckDBPyConnection, group: str) -> list[tuple[Any, ...]]:

@@ -38,7 +38,8 @@ def fired(folder: Path, campaign: Plan, series: dict[str, str], at: int) -> dict
     Promtool only compares: what it got is in its complaint about an expectation that can't be met.
     """
     write(campaign, folder)
-    names = [line.split("alert: ")[1] for line in (folder / "rules.yml").read_text().splitlines() if "alert: " in line]
+    lines = (folder / "rules.yml").read_text().splitlines()
+    names = [line.partition("- alert: ")[2] for line in lines if line.strip().startswith("- alert: ")]
     found: dict[str, set[str]] = {}
     for name in map(json.loads, names):
         case = {
