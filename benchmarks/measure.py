@@ -46,11 +46,12 @@ class Server:
         port: Where it listens.
     """
 
-    def __init__(self, core: int, tls: bool, service: float) -> None:
-        secure = ["--tls", str(certificate.server_file())] if tls else []
+    def __init__(self, core: int, tls: bool, service: float, awake: bool) -> None:
+        options = ["--service", str(service), *(["--tls", str(certificate.server_file())] if tls else [])]
+        options += ["--awake"] if awake else []
         self._context = ssl.create_default_context(cafile=certificate.authority_file()) if tls else None
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.server", "--service", str(service), *secure],
+            [sys.executable, "-m", "benchmarks.server", *options],
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
@@ -79,9 +80,11 @@ class Server:
 
 
 @contextmanager
-def server(core: int = SERVER_CORE, *, tls: bool = False, service: float = 0.0) -> Iterator[Server]:
-    """Run a server, with TLS or not, that takes so many seconds for a reply."""
-    running = Server(core, tls, service)
+def server(
+    core: int = SERVER_CORE, *, tls: bool = False, service: float = 0.0, awake: bool = False
+) -> Iterator[Server]:
+    """Run a server, with TLS or not, that takes so many seconds for a reply, and may sleep or not."""
+    running = Server(core, tls, service, awake)
     try:
         yield running
     finally:
@@ -188,7 +191,7 @@ class Capacity:
 
 def capacity(start: Start, seconds: float, *, tls: bool = False) -> Capacity:
     """Measure a tool in a stretch of its run, after a warm-up: its start-up costs nothing here."""
-    with server(tls=tls) as target, running(start(target.port)) as tool:
+    with server(tls=tls, awake=True) as target, running(start(target.port)) as tool:
         tool.await_first(target)
         time.sleep(WARM_UP)
         before = (tool.cpu(), target.count(), time.monotonic())

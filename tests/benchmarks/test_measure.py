@@ -133,3 +133,20 @@ def test_a_real_master_takes_what_simulated_workers_send() -> None:
         {"date": "d", "machine": "m", "versions": {}, "master": [{"workers": 2, **asdict(seen)}, None]}
     )
     assert "| 2 |" in table
+
+
+def test_a_rung_of_the_ladder_costs_what_it_has_more_than_the_one_above() -> None:
+    """The table names the parts in their order."""
+    text = tables.markdown({"date": "d", "machine": "m", "versions": {}, "ladder": {"sockets": 5.0, "and llhttp": 6.5}})
+    assert "| sockets | 5.0 | +5.0 |" in text
+    assert "| and llhttp | 6.5 | +1.5 |" in text
+
+
+@pytest.mark.parametrize("rung", ["sockets", "parser", "client"])
+def test_every_rung_makes_requests(rung: str) -> None:
+    """On the same server, awake as for the capacity."""
+    with server(core=0, awake=True) as target:
+        command = [sys.executable, "-m", "benchmarks.ladder", rung, f"http://127.0.0.1:{target.port}", "0.2"]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+        assert ended.returncode == 0, ended.stderr
+        assert target.count() >= 50
