@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measure, tables
+from benchmarks import masters, measure, tables
 from benchmarks.plans import plan_for
 from benchmarks.tools import CATALOGUE, FAST, K6, LADDER, OWN, PLAIN, TLS, VEGETA, Load, versions
 
@@ -160,7 +160,7 @@ class Run:
 
     def _mastered(self, count: int) -> Result | None:
         try:
-            seen = measure.master(plan_for("submit-online", 3600, 1.0), count, self._scale.master)
+            seen = masters.master(plan_for("submit-online", 3600, 1.0), count, self._scale.master)
         except measure.Failed as failure:
             progress(f"master, {count} workers: {failure}")
             return None

@@ -5,6 +5,7 @@ from faults.kinds.base import Kind
 from faults.kinds.brownout import Brownout
 from faults.kinds.cpu_limit import CpuLimit
 from faults.kinds.down import Down
+from faults.kinds.early_closure import EarlyClosure
 from faults.kinds.error_rate import ErrorRate
 from faults.kinds.flap import Flap
 from faults.kinds.kill import Kill
@@ -26,6 +27,7 @@ from faults.kinds.slow_close import SlowClose
 from faults.kinds.slow_database import SlowDatabase
 from faults.kinds.stale_reads import StaleReads
 from faults.kinds.timeout import Timeout
+from faults.kinds.wrong_code_table import WrongCodeTable
 from model.plan import Fault
 
 KINDS: dict[str, type[Kind]] = {
@@ -54,6 +56,8 @@ KINDS: dict[str, type[Kind]] = {
     "missing-workflow": MissingWorkflow,
     "missing-accounts": MissingAccounts,
     "lost-callback": LostCallback,
+    "wrong-code-table": WrongCodeTable,
+    "early-closure": EarlyClosure,
 }
 
 

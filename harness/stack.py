@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from faults.control import ask
 from faults.kinds.base import FaultError
 from faults.server import Server
 from faults.toxiproxy import Proxies
 from harness.errors import HarnessError
+from harness.migration import stock
 from harness.ports import LOOPBACK, free_ports
 from harness.processes import Child, Guardian, stop_all
 from model.links import PEOPLE, SHARED_SYSTEMS, Link, province_system
@@ -95,6 +97,22 @@ class LocalStack:
         self._write()
         self._events.write("stack_started", systems=len(self.addresses), links=len(self.routes))
 
+    def announce_cutover(self, t0: float) -> None:
+        """Tell the provinces when their old interfaces close; raises HarnessError where one doesn't take it.
+
+        Args:
+            t0: Monotonic seconds.
+        """
+        if self._plan.cutover is None:
+            return
+        at = time.time() - time.monotonic() + t0 + self._plan.cutover.at
+        content = {"at": at, "redirect": self._plan.cutover.redirect}
+        for code in self._plan.stack.provinces:
+            address = self.addresses[province_system(code)]
+            answer = ask(address, "PUT", "/control/cutover", content, {"Authorization": f"Bearer {self.token}"})
+            if answer.status != 200:
+                raise HarnessError(f"province {code} didn't take T_cutover: {answer.status} {answer.body[:200]!r}")
+
     def _launch(self, group: Group) -> None:
         config = self._record.path(f"state/{group.name}.json")
         config.parent.mkdir(parents=True, exist_ok=True)
@@ -114,6 +132,7 @@ class LocalStack:
             "defects": self._plan.defects,
             "seed": self._plan.seed,
             "control": self.token,
+            "stock": stock(self._plan),
         }
 
     def _await(self, group: Group, deadline: float) -> None:

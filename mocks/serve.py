@@ -20,13 +20,21 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
+from mocks.axis import Axis
 from mocks.client import Client, LinkError
+from mocks.codes import Codes
 from mocks.defects import Defects
+from mocks.hotline import Hotline
+from mocks.ioc import Ioc
+from mocks.meetings import OnlineMeetings
 from mocks.national import National
 from mocks.payment import Payment
 from mocks.population import Population
 from mocks.province import Province
+from mocks.reporting import Reporting
+from mocks.specialised import Specialised
 from mocks.system import Surroundings, System
+from mocks.tasks import TaskTracking
 from mocks.vneid import Vneid
 from model import places
 from model.links import PLATFORMS, systems
@@ -41,6 +49,14 @@ SYSTEMS: dict[str, type[System]] = {
     "vneid": Vneid,
     "population": Population,
     "payment": Payment,
+    "codes": Codes,
+    "specialised": Specialised,
+    "axis": Axis,
+    "hotline": Hotline,
+    "reporting": Reporting,
+    "tasks": TaskTracking,
+    "meetings": OnlineMeetings,
+    "ioc": Ioc,
 }
 """Every kind of system; a province's name goes on after it: ``province:01``."""
 
@@ -62,6 +78,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     defects: list[str] = []
     seed: int = 0
     control: str = ""
+    stock: dict[str, int] = {}
 
 
 class StartError(Exception):
@@ -124,7 +141,7 @@ def build(name: str, config: Config) -> System:
     try:
         state.mkdir(parents=True, exist_ok=True)
         defects = Defects(config.defects, config.seed)
-        around = Surroundings(state, config.links, config.provinces, defects, config.seed, config.control)
+        around = Surroundings(state, config.links, config.provinces, defects, config.seed, config.control, config.stock)
         return SYSTEMS[name.partition(":")[0]](name, around, CollectorRegistry())
     except KeyError as error:
         raise StartError(f"{name}: its link {error} is missing") from None

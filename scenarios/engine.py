@@ -3,6 +3,7 @@
 import gc
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import gevent
@@ -13,6 +14,7 @@ from gevent.pool import Group
 from model.plan import Plan
 from scenarios.catalogue import JOURNEYS, Memory
 from scenarios.health import Health
+from scenarios.journeys import hotline
 from scenarios.network import Network
 from scenarios.notary import Notary
 from scenarios.pacer import Due, Pacer
@@ -136,6 +138,9 @@ class Engine:
             outcome = "ok"
         except JourneyFailed:
             outcome = "failed"
+            if hotline.complains(arrival, self._plan.load.complaints):
+                with suppress(JourneyFailed):
+                    hotline.complain(session)
         except gevent.GreenletExit:
             self.tally.unfinished += 1
         except Exception as error:

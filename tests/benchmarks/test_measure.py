@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import certificate, measure, second, tables
+from benchmarks import certificate, masters, second, tables
 from benchmarks.measure import lateness, quantile, server, truth
 from benchmarks.plans import plan_for
 from benchmarks.tools import FAST, K6, OWN, VEGETA
@@ -126,7 +126,7 @@ def test_a_simulated_second_has_rows_of_every_table_that_is_spooled() -> None:
 
 def test_a_real_master_takes_what_simulated_workers_send() -> None:
     """Two of them deliver a second's rows each second."""
-    seen = measure.master(plan_for("submit-online", 60, 1.0), 2, 2.0)
+    seen = masters.master(plan_for("submit-online", 60, 1.0), 2, 2.0)
     assert seen.kilobytes > 20
     assert 0 < seen.cpu < 1
     table = tables.markdown(

@@ -51,6 +51,9 @@ APPLICATION_FAULTS: list[tuple[str, str, dict[str, int]]] = [
     ("missing-workflow", PROVINCE, {"share": 30}),
     ("missing-accounts", PROVINCE, {"share": 30}),
     ("lost-callback", "payment", {"share": 50}),
+    ("wrong-code-table", "national", {"share": 30}),
+    ("wrong-code-table", PROVINCE, {"share": 30}),
+    ("early-closure", PROVINCE, {}),
 ]
 
 
