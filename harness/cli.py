@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -131,16 +131,19 @@ def run(
         str, typer.Option(metavar="ADDR[:PORT]", help="Where those reach the master and the systems.")
     ] = LOOPBACK,
     unattended: Annotated[bool, typer.Option(help="Acknowledge every step itself at once: for CI.")] = False,
+    prometheus: Annotated[bool, typer.Option("--prometheus", help="Let a Prometheus scrape it, and ask that.")] = False,
+    keep_tsdb: Annotated[bool, typer.Option("--keep-tsdb", help="Keep that Prometheus' data in the record.")] = False,
 ) -> int:
     """Rehearse a campaign: stack, load, faults, healing, drain, audit, verdict, report."""
     chosen = read_campaign(campaign, seed, changes, defects)
     _check_choice(toxiproxy)
+    monitored = _monitored(prometheus, keep_tsdb)
     crew = _crew(chosen, workers, expect_workers, bind)
     from harness.progress import progress_for
     from harness.run import run as rehearse
 
     folder, progress = out or _default_out(chosen), progress_for(err_console)
-    finished = rehearse(chosen, folder, toxiproxy, progress, crew, unattended=unattended)
+    finished = rehearse(chosen, folder, toxiproxy, progress, crew, unattended=unattended, monitored=monitored)
     _print_verdict(finished.verdict, finished.reasons)
     out_console.print(Text(f"report: {finished.report}"), soft_wrap=True)
     for failure in finished.failures:
@@ -181,17 +184,48 @@ def worker(
 
 
 @app.command(epilog=f"Example: thongsuot judge runs/mine. {EXITS}")
-def judge(record: RecordFolder) -> int:
+def judge(
+    record: RecordFolder,
+    prometheus: Annotated[
+        str | None, typer.Option(metavar="URL", help="Ask this Prometheus for the same figures, and compare.")
+    ] = None,
+) -> int:
     """Judge a record again, offline: writes audit.json and verdict.json, the same bytes every time."""
     from reports import judge as judging
     from reports import tables
 
     opened = _opened(record)
     tables.seal(opened)
+    if prometheus:
+        _ask(opened, prometheus)
     judgement = judging.judge(opened)
     judging.write(opened, judgement)
     _print_verdict(judgement.verdict, judgement.reasons)
     return judging.exit_code(judgement.verdict)
+
+
+def _ask(record: Record, url: str) -> None:
+    """Ask a Prometheus for the figures of a run; raises UsageError where none answers."""
+    from harness.promql import PrometheusError, ask, summary
+
+    try:
+        answers = ask(record, url)
+    except PrometheusError as error:
+        raise UsageError(f"--prometheus {error}; give the http://HOST:PORT of one that holds this run") from None
+    for line in summary(record, answers):
+        out_console.print(Text(line), soft_wrap=True)
+
+
+@app.command(epilog="Example: thongsuot rules cutover-morning --out prometheus")
+def rules(
+    campaign: Campaign, out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("prometheus")
+) -> int:
+    """Write a campaign's objectives and alerts as Prometheus configuration and rules."""
+    from harness.prometheus import write
+
+    for path in write(read_campaign(campaign, None, None, None), out):
+        out_console.print(Text(str(path)), soft_wrap=True)
+    return PASS
 
 
 @app.command(epilog="Example: thongsuot report runs/mine")
@@ -269,6 +303,18 @@ def read_campaign(campaign: str, seed: int | None, changes: list[str] | None, de
 def _check_choice(toxiproxy: str) -> None:
     if toxiproxy not in ("auto", "real", "embedded") and not toxiproxy.startswith("http://"):
         raise UsageError(f"--toxiproxy {toxiproxy}: give auto, real, embedded or http://HOST:PORT")
+
+
+def _monitored(prometheus: bool, keep: bool) -> Literal["no", "yes", "keep"]:
+    """Decide about a Prometheus; raises UsageError where one is wanted and none is found."""
+    if not prometheus:
+        if keep:
+            raise UsageError("--keep-tsdb: there is no data to keep without --prometheus; give both")
+        return "no"
+    from harness.prometheus import find
+
+    find()
+    return "keep" if keep else "yes"
 
 
 def _crew(plan: Plan, workers: int | None, remote: int, bind: str) -> "Crew":

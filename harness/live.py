@@ -5,6 +5,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.counts import Counts
 from harness.tail import Tail
 from model.histogram import seconds_of
 from model.plan import Plan
@@ -56,6 +57,7 @@ class Live:
     """Running totals and a sliding window over the record's spools.
 
     Attributes:
+        counts: Everything that is counted from 0 at t0.
         requests: (operation, outcome) -> requests so far.
         arrivals: outcome -> arrivals so far.
         faults: ids of the faults that are on.
@@ -71,7 +73,7 @@ class Live:
         self.plan = plan
         self.requests: Counter[tuple[str, str]] = Counter()
         self.arrivals: Counter[str] = Counter()
-        self.buckets: Counter[int] = Counter()
+        self.counts = Counts(plan, record)
         self.faults: set[str] = set()
         self.backlog = 0
         self.fresh: list[Requests] = []
@@ -95,12 +97,13 @@ class Live:
         columns = list(COLUMNS["arrivals"])
         for row in self._ends.rows():
             self._end(dict(zip(columns, row, strict=True)))
+        self.counts.look()
         self._forget()
 
     def _count(self, entry: dict[str, str]) -> None:
         count, bucket, ok = int(entry["count"]), int(entry["bucket"]), entry["outcome"] == "ok"
         self.requests[entry["operation"], entry["outcome"]] += count
-        self.buckets[bucket] += count
+        self.counts.request(entry)
         self._seconds[int(entry["second"])][entry["province"], ok] += count
         if ok:
             self._recent.append((time.monotonic(), entry["province"], bucket, count))

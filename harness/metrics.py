@@ -1,7 +1,9 @@
 """Live metrics of a run, served by prometheus-client while it goes on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from threading import Thread
+from typing import Any
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -9,12 +11,23 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from harness.live import Live
-from model.histogram import upper_of
+from model.books import BOOKS
+from reports.thresholds import edge, edges, thresholds
 
-EDGES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Bucket edges in seconds; the objectives' thresholds are among them."""
 OUTCOMES = ("ok", "refused", "reset", "timeout", "http_4xx", "http_5xx", "invalid")
 ARRIVALS = ("ok", "failed", "dropped", "unfinished")
+WRITES = (
+    *("submit", "intake", "accept", "request_papers", "request_fee"),
+    *("process", "finish", "stop", "return_result", "pay"),
+    *(book.operation for book in BOOKS.values() if book.operation),
+)
+"""Operations of the ledger."""
+WORKER = {
+    "loop_delay_seconds": "How late a worker's event loop came in its last second, at most.",
+    "late_seconds": "How late a worker began an arrival in its last second, at most.",
+    "in_flight": "Journeys that a worker had in flight in its last second, at most.",
+    "cpu_ratio": "Share of one core that a worker used in its last second.",
+}
 
 
 class RunCollector(Collector):
@@ -26,13 +39,9 @@ class RunCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the run's metrics."""
-        requests = CounterMetricFamily(
-            "thongsuot_requests", "Requests by operation and outcome.", labels=["operation", "outcome"]
-        )
-        for operation in self._operations:
-            for outcome in OUTCOMES:
-                requests.add_metric([operation, outcome], self._live.requests[operation, outcome])
-        yield requests
+        yield self._requests()
+        yield self._within()
+        yield self._refusals()
         arrivals = CounterMetricFamily("thongsuot_arrivals", "Arrivals by outcome.", labels=["outcome"])
         for outcome in ARRIVALS:
             arrivals.add_metric([outcome], self._live.arrivals[outcome])
@@ -45,6 +54,7 @@ class RunCollector(Collector):
             active.add_metric([fault.id, fault.kind, fault.target], float(fault.id in self._live.faults))
         yield active
         yield from self._drill()
+        yield from self._workers()
         yield GaugeMetricFamily(
             "thongsuot_backlog_messages", "Messages that wait in outboxes while draining.", value=self._live.backlog
         )
@@ -64,13 +74,69 @@ class RunCollector(Collector):
             steps.add_metric([step.id], float(step.id in self._live.open_steps))
         yield from (value, limit, fired, steps)
 
+    def _requests(self) -> Metric:
+        return _counter(
+            "thongsuot_requests",
+            "Requests by operation, province and outcome; they count when they have ended.",
+            ("operation", "province", "outcome"),
+            product(self._operations, self._live.plan.stack.provinces, OUTCOMES),
+            self._live.counts.requests,
+        )
+
+    def _within(self) -> Metric:
+        bounds = map(edge, thresholds(self._live.plan))
+        return _counter(
+            "thongsuot_requests_within",
+            "Requests that succeeded within the threshold of an objective.",
+            ("operation", "province", "seconds"),
+            product(self._operations, self._live.plan.stack.provinces, bounds),
+            self._live.counts.within,
+        )
+
+    def _refusals(self) -> Metric:
+        return _counter(
+            "thongsuot_refusals",
+            "Writes that were refused because of the reorganisation.",
+            ("operation", "province"),
+            product(WRITES, self._live.plan.stack.provinces),
+            self._live.counts.refusals,
+        )
+
+    def _workers(self) -> Iterator[Metric]:
+        """Yield how the generator fares; a worker's series are there from its first second on."""
+        last = dict(self._live.counts.health)
+        for i, name in enumerate(WORKER):
+            family = GaugeMetricFamily(f"thongsuot_worker_{name}", WORKER[name], labels=["worker"])
+            for worker, values in sorted(last.items()):
+                family.add_metric([worker], values[i])
+            yield family
+
     def _response_time(self) -> Metric:
-        counts = dict(self._live.buckets)
-        within = [(str(edge), float(sum(n for b, n in counts.items() if upper_of(b) <= edge))) for edge in EDGES]
-        within.append(("+Inf", float(sum(counts.values()))))
-        family = HistogramMetricFamily("thongsuot_response_seconds", "Response time of requests, from when it was due.")
-        family.add_metric([], within, sum_value=sum(upper_of(b) * n for b, n in counts.items()))
+        family = HistogramMetricFamily(
+            "thongsuot_response_seconds",
+            "Response time of requests, from when it was due; a failed request is above every bound.",
+            labels=["operation"],
+        )
+        counts = self._live.counts
+        for operation in self._operations:
+            total = sum(self._live.requests[operation, outcome] for outcome in OUTCOMES)
+            within = [(at, float(counts.buckets[operation, at])) for at in map(edge, edges(self._live.plan))]
+            family.add_metric([operation], [*within, ("+Inf", float(total))], sum_value=counts.seconds[operation])
         return family
+
+
+def _counter(
+    name: str,
+    text: str,
+    labels: Sequence[str],
+    children: Iterable[tuple[str, ...]],
+    counted: Mapping[Any, int],
+) -> Metric:
+    """Return a counter with all these children, counted or not yet, and with those that nobody foresaw."""
+    family = CounterMetricFamily(name, text, labels=labels)
+    for child in dict.fromkeys([*children, *counted]):
+        family.add_metric(child, counted.get(child, 0))
+    return family
 
 
 def serve(live: Live, operations: Iterable[str], port: int) -> tuple[WSGIServer, Thread]:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from faults.keeper import Keeper
 from faults.kinds.base import Site
@@ -26,6 +27,7 @@ from harness.live import Live
 from harness.migration import Migration
 from harness.ports import LOOPBACK, free_ports
 from harness.progress import Progress
+from harness.prometheus import Monitor, NoMonitor
 from harness.stack import LocalStack, remove_state
 from harness.timeline import Timeline
 from model import blast
@@ -90,6 +92,7 @@ def run(
     crew: Crew | None = None,
     *,
     unattended: bool = False,
+    monitored: Literal["no", "yes", "keep"] = "no",
 ) -> Finished:
     """Rehearse a campaign.
 
@@ -117,15 +120,19 @@ def run(
         generator.join(progress.step, lambda: wait_on(parts, interrupt))
 
         live = Live(plan, record)
-        serve_metrics(live, events, cleanup, progress)
+        address = serve_metrics(live, events, cleanup, progress)
+        monitor = start_monitor(plan, parts, address, cleanup, progress, monitored)
         migration = Migration(plan, parts.stack.addresses, parts.stack.token, record, events)
         cleanup.callback(migration.stop)
         failures = send_load(plan, parts, generator, live, interrupt, progress, migration, unattended)
+        live.look()
 
         migration.end(plan.drain.timeout, lambda: interrupt.requested)
         read_back(plan, parts, live, interrupt, progress)
+        monitor.last_scrape()
         events.write("run_finished", interrupted=interrupt.requested)
         generator.end()
+        monitor.ask()
         return conclude(record, interrupt.requested, failures, progress)
 
 
@@ -190,14 +197,28 @@ def wait_on(parts: Parts, interrupt: Interrupt) -> None:
     parts.keeper.look()
 
 
-def serve_metrics(live: Live, events: EventLog, cleanup: ExitStack, progress: Progress) -> None:
-    """Serve live metrics while the run goes on."""
+def serve_metrics(live: Live, events: EventLog, cleanup: ExitStack, progress: Progress) -> str:
+    """Serve live metrics while the run goes on; returns ``host:port``."""
     port = next(free_ports())
     server, thread = metrics.serve(live, OPERATIONS, port)
     cleanup.callback(thread.join)
     cleanup.callback(server.shutdown)
     events.write("metrics_started", url=f"http://127.0.0.1:{port}/metrics")
     progress.step(f"live metrics at http://127.0.0.1:{port}/metrics")
+    return f"{LOOPBACK}:{port}"
+
+
+def start_monitor(
+    plan: Plan, parts: Parts, conductor: str, cleanup: ExitStack, progress: Progress, monitored: str
+) -> Monitor | NoMonitor:
+    """Start a Prometheus that scrapes the systems and the conductor, where one is wanted."""
+    if monitored == "no":
+        return NoMonitor()
+    monitor = Monitor(parts.record, parts.events, conductor, keep=monitored == "keep")
+    cleanup.callback(monitor.stop)
+    monitor.start(plan, parts.watchdog, parts.stack.addresses)
+    progress.step(f"prometheus at {monitor.url}")
+    return monitor
 
 
 def send_load(

@@ -86,14 +86,26 @@ DEFECTS: dict[str, Defect] = {
         5,
         ("availability", "response_time"),
     ),
-    "draft-lost": Defect("every fifth draft is acknowledged and kept empty", 7),
-    "draft-lost-on-redirect": Defect("the portal takes a citizen over from the old interface without the draft", 2),
-    "attachment-truncated": Defect("every third upload is declared complete though bytes are missing", 18),
-    "orphan-of-missing-account": Defect("dossiers of an officer without an account are nobody's, for good", 19),
-    "missing-workflow-refused": Defect("provinces don't receive dossiers of procedures without a workflow", 17),
-    "refused-for-reorganisation": Defect("counters refuse every fourth dossier because of the reorganisation", 4),
-    "counter-in-memory": Defect("provinces count their codes in memory: a restart begins anew", 23),
-    "no-throttle": Defect("the portal lets one account submit as fast as it can", 8),
+    "draft-lost": Defect("every fifth draft is acknowledged and kept empty", 7, ("availability",)),
+    "draft-lost-on-redirect": Defect(
+        "the portal takes a citizen over from the old interface without the draft", 2, ("availability",)
+    ),
+    "attachment-truncated": Defect(
+        "every third upload is declared complete though bytes are missing", 18, ("divergent",)
+    ),
+    "orphan-of-missing-account": Defect(
+        "dossiers of an officer without an account are nobody's, for good", 19, ("availability",)
+    ),
+    "missing-workflow-refused": Defect(
+        "provinces don't receive dossiers of procedures without a workflow", 17, ("availability",)
+    ),
+    "refused-for-reorganisation": Defect(
+        "counters refuse every fourth dossier because of the reorganisation", 4, ("refusals",)
+    ),
+    "counter-in-memory": Defect(
+        "provinces count their codes in memory: a restart begins anew", 23, ("duplicated", "lost")
+    ),
+    "no-throttle": Defect("the portal lets one account submit as fast as it can", 8, ("availability",)),
 }
 SHARES = {
     "draft-lost": 20,

@@ -24,6 +24,16 @@ ITEM_EXISTS = 1
 ITEM_UNKNOWN = 2
 
 
+class UserInfo(msgspec.Struct):
+    """Who logged in; ``IAL`` is the identity assurance level."""
+
+    TechID: str
+    SoDinhDanh: str
+    HoVaTen: str
+    LoaiTaiKhoan: int = 1
+    IAL: int = 2
+
+
 class Citizen(Body):
     """Whom a population look-up asks about."""
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from model.histogram import LAG_EDGES
+
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Upper edges of the latency buckets, seconds; 2.0 is the target of the objectives."""
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
@@ -25,9 +27,9 @@ class Metrics:
         self.registry = registry
         self._system = system
         named = tuple(operations)
-        requests = self._counter("thongsuot_requests", "Requests answered", "operation", "code")
+        requests = self._counter("thongsuot_system_requests", "Requests answered", "operation", "code")
         seconds = Histogram(
-            "thongsuot_request_seconds",
+            "thongsuot_system_request_seconds",
             "Time to answer a request",
             ("system", "operation"),
             buckets=EDGES,
@@ -40,7 +42,14 @@ class Metrics:
         self._rejected = self._counter("thongsuot_outbox_rejected", "Messages finally rejected", "link")
         self._attempts = self._counter("thongsuot_outbox_failures", "Attempts to deliver that failed", "link")
         self._pending = self._gauge("thongsuot_outbox_pending", "Messages not yet acknowledged", "link")
-        self._dossiers = self._gauge("thongsuot_dossiers", "Dossiers stored")
+        self._lag = Histogram(
+            "thongsuot_sync_lag_seconds",
+            "Time from a province's step to its arrival here",
+            ("system", "province"),
+            buckets=LAG_EDGES,
+            registry=registry,
+        )
+        self._dossiers = self._gauge("thongsuot_system_dossiers", "Dossiers stored")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, ("system", *labels), registry=self.registry)
@@ -56,6 +65,14 @@ class Metrics:
     def synced(self, result: str) -> None:
         """Count one item of synchronisation, by what came of it: one of ``SYNC_RESULTS``."""
         self._sync[result].inc()
+
+    def watch_lag(self, province: str) -> None:
+        """Create a province's series of the sync lag."""
+        self._lag.labels(self._system, province)
+
+    def lagged(self, province: str, seconds: float) -> None:
+        """Observe how long a step took from a province to here."""
+        self._lag.labels(self._system, province).observe(max(seconds, 0.0))
 
     def watch_dossiers(self, count: Callable[[], int]) -> None:
         """Ask this function for the number of dossiers whenever metrics are read."""

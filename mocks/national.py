@@ -100,6 +100,7 @@ class National(DossierSystem):
         self._population = self.client("population")
         self._payment = self.client("payment")
         for province in surroundings.provinces:
+            self.metrics.watch_lag(province)
             self._open_outbox(province_system(province))
         self._verification.open()
 

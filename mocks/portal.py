@@ -2,6 +2,7 @@
 
 import hmac
 import sqlite3
+import time
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -105,27 +106,38 @@ class Portal:
         if self._defects.drops(item.MaHoSo):
             return self._result(item.MaHoSo, 0, "", "applied")
         if item.isUpdating == "True":
-            return self._update(connection, item.MaHoSo, item.TienTrinh)
+            return self._update(connection, province, item.MaHoSo, item.TienTrinh)
         if register.add(connection, new_of(item), item.TienTrinh):
+            self._lagged(province, item.TienTrinh)
             return self._result(item.MaHoSo, 0, "", "applied")
         return self._result(item.MaHoSo, ITEM_EXISTS, EXISTS, "repeated")
 
-    def _update(self, connection: sqlite3.Connection, code: str, steps: Sequence[tuple[int, int, float]]) -> ItemResult:
+    def _update(
+        self, connection: sqlite3.Connection, province: str, code: str, steps: Sequence[tuple[int, int, float]]
+    ) -> ItemResult:
         number = register.append(connection, code, steps)
         if number is None:
             return self._result(code, ITEM_UNKNOWN, UNKNOWN, "rejected")
+        self._lagged(province, sorted(steps)[len(steps) - number :])
         return self._result(code, 0, "", "applied" if number else "repeated")
+
+    def _lagged(self, province: str, steps: Sequence[tuple[int, int, float]]) -> None:
+        now = time.time()
+        for *_, occurred in steps:
+            self._metrics.lagged(province, now - occurred)
 
     async def _progress(self, call: SyncCall) -> object:
         items = _data(call, list[ProgressItem])
         if len(items) > PROGRESS_CHUNK:
             raise Refusal(422, "validation", f"data: at most {PROGRESS_CHUNK} items")
-        return await self._store.write(lambda connection: [self._store_progress(connection, item) for item in items])
+        return await self._store.write(
+            lambda connection: [self._store_progress(connection, call.madonvi, item) for item in items]
+        )
 
-    def _store_progress(self, connection: sqlite3.Connection, item: ProgressItem) -> ItemResult:
+    def _store_progress(self, connection: sqlite3.Connection, province: str, item: ProgressItem) -> ItemResult:
         if self._defects.drops(f"{item.MaHoSo}:{item.ThuTu}"):
             return self._result(item.MaHoSo, 0, "", "applied")
-        return self._update(connection, item.MaHoSo, [(item.ThuTu, item.TrangThai, item.ThoiDiem)])
+        return self._update(connection, province, item.MaHoSo, [(item.ThuTu, item.TrangThai, item.ThoiDiem)])
 
     def _result(self, code: str, error_code: int, message: str, counted: str) -> ItemResult:
         self._metrics.synced(counted)

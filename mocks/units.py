@@ -17,7 +17,6 @@ from mocks.control import Control
 from mocks.defects import Defects
 from mocks.messages import Submission
 from mocks.unit_table import After, Mapping, Mappings, OnDay, Row, Seal, Table, Unit, Versions
-from mocks.upstream import ask
 from mocks.wire import Call, Failure, Nothing, Refusal, Reply, Route
 from model import hamlets, places
 
@@ -89,7 +88,10 @@ class Units:
     async def consult(self) -> None:
         """Do nothing: the copy is enough. With the defect ``needs-code-register``, ask the register; raises Refusal."""
         if self._register is not None and self._defects.on("needs-code-register"):
-            await ask(self._register, "codes", "GET", "/versions")
+            try:
+                await self._register.request("GET", "/versions")
+            except LinkError as error:
+                raise Refusal(502, "upstream", f"codes: {error}") from None
 
     def resolve(self, asked: Submission) -> str:
         """Return the commune that a submission is for.

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 
+LAG_EDGES = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0)
+"""Edges of histograms of the sync lag, seconds: what the portal counts live has no others."""
 _BITS = 6
 
 

@@ -5,7 +5,7 @@ every fault was proved and healed, no stop condition fired, people did what the 
 that was expected came. The worst wins: pass < inconclusive < fail.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,12 +14,13 @@ import duckdb
 from model.books import BOOKS
 from model.plan import Objective, Plan
 from model.record import Record
-from reports import alerts, conduct, migration, recovery, tables, validity
+from reports import agreement, alerts, conduct, migration, recovery, tables, validity
 from reports.alerts import AlertResult
 from reports.audit import FAILURES, Audit, audit
 from reports.conduct import Conduct
 from reports.entries import CATEGORIES as ENTRY_FAILURES
 from reports.entries import Entries, audit_entries
+from reports.evidence import systems
 from reports.indicators import OF_LOAD, measure
 from reports.outcome import Outcome
 from reports.recovery import Recovery
@@ -87,7 +88,7 @@ def judge(record: Record) -> Judgement:
     Raises:
         RecordError: The record is truncated or foreign.
     """
-    plan, events, stack = record.plan(), record.events(), _stack(record)
+    plan, events, stack = record.plan(), record.events(), systems(record)
     conducted, faults = conduct.conduct(plan, events), validity.fault_results(plan, events)
     with tables.opened(record) as database:
         evidence = Evidence(database, plan, events, windows(plan, events, stack))
@@ -108,6 +109,7 @@ def judge(record: Record) -> Judgement:
             *((result.verdict, f"{result.name}: {result.reason}") for result in objectives),
             *(reason for result in fired for reason in alerts.missed(result)),
             *_verdicts("inconclusive", (reason for fault in faults for reason in fault.reasons)),
+            *_verdicts("inconclusive", agreement.doubts(record, evidence)),
         ]
     verdict, said = worst([verdict for verdict, _ in reasons]), _reasons(plan, reasons, audited, entries, load)
     return Judgement(verdict, said, objectives, audited, entries, load, faults, conducted, course, fired)
@@ -178,15 +180,6 @@ def entries_json(entries: Entries) -> dict[str, Any]:
         "unread_systems": list(entries.unread_systems),
         "findings": [asdict(finding) for finding in entries.findings],
     }
-
-
-def _stack(record: Record) -> Mapping[str, Mapping[str, Any]]:
-    """Return the systems of ``stack.json``; a run that broke before the stack was up has none."""
-    if not record.path("stack.json").exists():
-        return {}
-    stack = record.json("stack.json")
-    systems = stack.get("systems") if isinstance(stack, dict) else None
-    return {name: entry for name, entry in (systems or {}).items() if isinstance(entry, dict)}
 
 
 def _objective(objective: Objective, evidence: Evidence, excuses: Excuses) -> ObjectiveResult:

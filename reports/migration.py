@@ -13,35 +13,35 @@ from model.plan import Plan
 STAGES = """
 CREATE TEMP TABLE legacy AS FROM stock WHERE moment = 'before';
 
-CREATE TEMP TABLE held AS
+CREATE TEMP TABLE migrated AS
 SELECT reads.* FROM reads JOIN legacy ON legacy.key = reads.key WHERE reads."pass" = 2;
 """
 
 LOST = """
 SELECT code, key, province, commune, 'not in the register of ' || system || ' after the migration'
-FROM legacy ANTI JOIN held ON held.key = legacy.key AND held.system = legacy.system
+FROM legacy ANTI JOIN migrated ON migrated.key = legacy.key AND migrated.system = legacy.system
 WHERE system IN (FROM readable)
 """
 
 DUPLICATED = """
-SELECT held.code, legacy.key, legacy.province, legacy.commune,
+SELECT migrated.code, legacy.key, legacy.province, legacy.commune,
        format('the migration stored {} {} times', legacy.code, several.times)
-FROM (SELECT key, count(*) AS times FROM held GROUP BY key HAVING count(*) > 1) several
+FROM (SELECT key, count(*) AS times FROM migrated GROUP BY key HAVING count(*) > 1) several
 JOIN legacy ON legacy.key = several.key
-JOIN held ON held.key = several.key
+JOIN migrated ON migrated.key = several.key
 """
 
 DIVERGENT = """
 SELECT code, key, province, commune, 'altered by the migration: ' || detail FROM (
     SELECT legacy.*, concat_ws('; ',
-        CASE WHEN held.hash IS DISTINCT FROM legacy.hash THEN 'other content' END,
-        CASE WHEN held.state IS DISTINCT FROM legacy.state OR held.sequence IS DISTINCT FROM legacy.sequence
+        CASE WHEN migrated.hash IS DISTINCT FROM legacy.hash THEN 'other content' END,
+        CASE WHEN migrated.state IS DISTINCT FROM legacy.state OR migrated.sequence IS DISTINCT FROM legacy.sequence
              THEN format('state {} after step {}, was {} after {}',
-                         held.state, held.sequence, legacy.state, legacy.sequence) END,
+                         migrated.state, migrated.sequence, legacy.state, legacy.sequence) END,
         CASE WHEN moved.archived IS DISTINCT FROM legacy.archived THEN 'archive flag' END,
         CASE WHEN moved.attachments IS DISTINCT FROM legacy.attachments THEN 'attachments' END) AS detail
     FROM legacy
-    JOIN held ON held.key = legacy.key AND held.code = legacy.code AND held.system = legacy.system
+    JOIN migrated ON migrated.key = legacy.key AND migrated.code = legacy.code AND migrated.system = legacy.system
     LEFT JOIN (FROM stock WHERE moment = 'after') moved ON moved.code = legacy.code AND moved.system = legacy.system
 ) WHERE detail <> ''
 """
@@ -49,10 +49,10 @@ SELECT code, key, province, commune, 'altered by the migration: ' || detail FROM
 MISROUTED = """
 SELECT legacy.code, legacy.key, legacy.province, legacy.commune,
        format('{}: migrated to {}/{} instead of {}/{}',
-              held.system, held.province, held.commune, legacy.province, legacy.commune)
-FROM legacy JOIN held ON held.key = legacy.key
-WHERE held.commune IS DISTINCT FROM legacy.commune OR held.province IS DISTINCT FROM legacy.province
-   OR held.system <> legacy.system
+              migrated.system, migrated.province, migrated.commune, legacy.province, legacy.commune)
+FROM legacy JOIN migrated ON migrated.key = legacy.key
+WHERE migrated.commune IS DISTINCT FROM legacy.commune OR migrated.province IS DISTINCT FROM legacy.province
+   OR migrated.system <> legacy.system
 """
 
 CATEGORIES: Mapping[str, str] = {

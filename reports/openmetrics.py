@@ -2,7 +2,8 @@
 
 Counters are cumulative, from 0 at t0, and a whole second later by what that second brought. A series exists from t0 on,
 also the error series that never moves: a ratio over it is 0, not empty. A run longer than 600 s is sampled at 600 equal
-steps; a series that never moves only every ``QUIET`` steps and at the end, which halves the file.
+steps. A sample that repeats the one before it and the one after it is only written every ``QUIET`` steps: a straight
+line between its neighbours says the same, in a third of the bytes.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from dataclasses import dataclass
 
 import duckdb
 
-from model.histogram import bucket_of, upper_of
+from reports.audit import audit
 from reports.facts import OUTCOMES, RULES, Facts
 from reports.summary import visible
+from reports.thresholds import below, edge, edges, lag_edges, thresholds
 
-EDGES = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 ARRIVAL_OUTCOMES = ("ok", "failed", "dropped", "unfinished")
-QUIET = 10
+QUIET = 20
+"""Steps of 1 s in which a series that doesn't move is sampled once; PromQL looks back 5 minutes."""
 HALF_MICROS = """CASE WHEN bucket < 128 THEN 2 * bucket::BIGINT
     ELSE ((2 * ((bucket & 63) + 64) + 1)::BIGINT << ((bucket >> 6) - 1)::BIGINT) END"""
 """Twice a bucket's midpoint in microseconds, whole: sums of it don't depend on their order."""
@@ -51,24 +53,36 @@ class Clock:
 def text(facts: Facts, db: duckdb.DuckDBPyConnection) -> str:
     """Return ``metrics.om``."""
     clock = Clock(facts.began, facts.timeline.width, len(facts.timeline.requests))
+    places = facts.plan.stack.provinces
     lines = [
         *_family("thongsuot_requests", "counter", "Requests, in the second in which they were due."),
         *_requests(db, clock),
         *_family("thongsuot_arrivals", "counter", "Arrivals, in the second in which they were due."),
         *_arrivals(facts, db, clock),
         *_family(
+            "thongsuot_requests_within", "counter", "Requests that succeeded within the threshold of an objective."
+        ),
+        *_within(db, clock, thresholds(facts.plan)),
+        *_family("thongsuot_refusals", "counter", "Writes that were refused because of the reorganisation."),
+        *_refusals(db, clock, places),
+        *_family(
             "thongsuot_response_seconds",
             "histogram",
             "Response time; a failed request is above every bound.",
             "seconds",
         ),
-        *_responses(db, clock),
+        *_responses(db, clock, edges(facts.plan)),
         *_family("thongsuot_fault_active", "gauge", "1 while a fault is held."),
         *_active(facts, clock),
         *_family(
-            "thongsuot_sync_lag_seconds", "gauge", "Sync lag from a province to the portal, whole run.", "seconds"
+            "thongsuot_sync_lag_seconds",
+            "histogram",
+            "Sync lag of the steps that a province owed the portal; one that never came is above every bound.",
+            "seconds",
         ),
-        *_lag(facts, clock),
+        *_lag(facts, db, clock),
+        *_family("thongsuot_drain_seconds", "gauge", "How long the outboxes took to empty after the load.", "seconds"),
+        *_drain(facts, clock),
         *_family("thongsuot_dossiers", "gauge", "Dossiers by what the audit found."),
         *_dossiers(facts, clock),
         "# EOF",
@@ -92,11 +106,12 @@ def labels(pairs: Mapping[str, object]) -> str:
 
 def _series(name: str, clock: Clock, counts: Sequence[int]) -> Iterator[str]:
     """Yield the samples of one counter: 0 at t0, then the running sum of ``counts``."""
-    quiet = not any(counts)
+    quiet = max(QUIET // clock.step, 1)
     total = 0
     for i in range(clock.steps + 1):
-        total += counts[i - 1] if i else 0
-        if not quiet or i % QUIET == 0 or i == clock.steps:
+        came = counts[i - 1] if i else 0
+        total += came
+        if came or i == clock.steps or counts[i] or i % quiet == 0:
             yield f"{name} {total} {clock.at(i)}"
 
 
@@ -138,17 +153,38 @@ def _arrivals(facts: Facts, db: duckdb.DuckDBPyConnection, clock: Clock) -> Iter
             yield from _series(f"thongsuot_arrivals_total{name}", clock, found.get((journey, outcome), nothing))
 
 
-def below(edge: float) -> int:
-    """Return the last bucket that lies wholly at or below an edge in seconds."""
-    bucket = bucket_of(edge)
-    while bucket >= 0 and upper_of(bucket) > edge * (1 + 1e-9):
-        bucket -= 1
-    return bucket
+def _within(db: duckdb.DuckDBPyConnection, clock: Clock, bounds: Sequence[float]) -> Iterator[str]:
+    for seconds in bounds:
+        found = _table(
+            db,
+            f"""SELECT operation, province, greatest(second, 0) // {clock.step} AS i,
+                   coalesce(sum(count) FILTER (outcome = 'ok' AND bucket <= {below(seconds)}), 0)::BIGINT
+                FROM samples WHERE kind = 'response' GROUP BY ALL ORDER BY ALL""",
+            clock,
+        )
+        for (operation, province), counts in found.items():
+            name = labels({"operation": operation, "province": province, "seconds": edge(seconds)})
+            yield from _series(f"thongsuot_requests_within_total{name}", clock, counts)
 
 
-def _responses(db: duckdb.DuckDBPyConnection, clock: Clock) -> Iterator[str]:
+def _refusals(db: duckdb.DuckDBPyConnection, clock: Clock, provinces: Sequence[str]) -> Iterator[str]:
+    found = _table(
+        db,
+        f"""SELECT operation, coalesce(province, ''), greatest(floor(time / {clock.step}), 0)::BIGINT AS i,
+               count(*) FILTER (event = 'fail' AND reason = 'reorganisation')
+            FROM ledger WHERE event <> 'invoke' GROUP BY ALL ORDER BY ALL""",
+        clock,
+    )
+    nothing = [0] * clock.steps
+    for operation in sorted({cut[0] for cut in found}):
+        for province in sorted({*provinces, *(cut[1] for cut in found if cut[0] == operation)}):
+            name = labels({"operation": operation, "province": province})
+            yield from _series(f"thongsuot_refusals_total{name}", clock, found.get((operation, province), nothing))
+
+
+def _responses(db: duckdb.DuckDBPyConnection, clock: Clock, bounds: Sequence[float]) -> Iterator[str]:
     ok = "outcome = 'ok'"
-    counted = ", ".join(f"coalesce(sum(count) FILTER ({ok} AND bucket <= {below(edge)}), 0)::BIGINT" for edge in EDGES)
+    counted = ", ".join(f"coalesce(sum(count) FILTER ({ok} AND bucket <= {below(at)}), 0)::BIGINT" for at in bounds)
     rows = db.execute(
         f"""SELECT operation, greatest(second, 0) // {clock.step} AS i, {counted}, sum(count)::BIGINT,
                    sum(count * ({HALF_MICROS}))::BIGINT
@@ -156,39 +192,64 @@ def _responses(db: duckdb.DuckDBPyConnection, clock: Clock) -> Iterator[str]:
     ).fetchall()
     columns: dict[str, list[tuple[int, ...]]] = {}
     for operation, i, *values in rows:
-        steps = columns.setdefault(operation, [(0,) * (len(EDGES) + 2)] * clock.steps)
+        steps = columns.setdefault(operation, [(0,) * (len(bounds) + 2)] * clock.steps)
         steps[min(i, clock.steps - 1)] = tuple(values)
     for operation, steps in columns.items():
-        yield from _histogram(operation, clock, list(zip(*steps, strict=True)))
+        *buckets, halves = zip(*steps, strict=True)
+        cut = {"operation": operation}
+        yield from _histogram("thongsuot_response_seconds", cut, clock, bounds, buckets)
+        yield from _sum(f"thongsuot_response_seconds_sum{labels(cut)}", clock, halves)
 
 
-def _histogram(operation: str, clock: Clock, columns: Sequence[Sequence[int]]) -> Iterator[str]:
-    *buckets, counts, halves = columns
-    for edge, column in zip((*map(str, EDGES), "+Inf"), (*buckets, counts), strict=True):
-        name = labels({"operation": operation, "le": edge})
-        yield from _series(f"thongsuot_response_seconds_bucket{name}", clock, column)
-    name = labels({"operation": operation})
-    yield from _series(f"thongsuot_response_seconds_count{name}", clock, counts)
+def _histogram(
+    metric: str, cut: Mapping[str, object], clock: Clock, bounds: Sequence[float], columns: Sequence[Sequence[int]]
+) -> Iterator[str]:
+    """Yield the series of a histogram: cumulative columns, the last one of them the count."""
+    for at, column in zip((*map(edge, bounds), "+Inf"), columns, strict=True):
+        yield from _series(f"{metric}_bucket{labels({**cut, 'le': at})}", clock, column)
+    yield from _series(f"{metric}_count{labels(cut)}", clock, columns[-1])
+
+
+def _sum(name: str, clock: Clock, halves: Sequence[int]) -> Iterator[str]:
     total = 0
     for i in range(clock.steps + 1):
         total += halves[i - 1] if i else 0
-        yield f"thongsuot_response_seconds_sum{name} {total / 2e6:.6f} {clock.at(i)}"
+        yield f"{name} {total / 2e6:.6f} {clock.at(i)}"
 
 
 def _active(facts: Facts, clock: Clock) -> Iterator[str]:
     for life in facts.faults:
-        name = labels({"fault": life.fault.id, "kind": life.fault.kind, "link": life.fault.target})
+        name = labels({"fault": life.fault.id, "kind": life.fault.kind, "target": life.fault.target})
         until = float("inf") if life.healed is None else life.healed
         for i in range(clock.steps + 1):
             held = life.applied is not None and life.applied <= i * clock.step < until
             yield f"thongsuot_fault_active{name} {int(held)} {clock.at(i)}"
 
 
-def _lag(facts: Facts, clock: Clock) -> Iterator[str]:
-    lag = facts.audit.sync_lag if facts.audit else None
-    for quantile, value in {"0.5": lag.p50, "0.95": lag.p95, "0.99": lag.p99, "1": lag.max}.items() if lag else ():
-        if value is not None:
-            yield f"thongsuot_sync_lag_seconds{labels({'quantile': quantile})} {value:.6f} {clock.end}"
+def _lag(facts: Facts, db: duckdb.DuckDBPyConnection, clock: Clock) -> Iterator[str]:
+    """Yield the sync lag by the second in which a province took the step; without an audit there is none."""
+    if facts.audit is None:
+        return
+    audit(db, facts.plan.stack.provinces, [{"event": event.name, **event.fields} for event in facts.events])
+    bounds = lag_edges(facts.plan)
+    counted = ", ".join(f"coalesce(sum((lag <= {at!r})::INTEGER), 0)::BIGINT" for at in bounds)
+    rows = db.execute(
+        f"""SELECT province, greatest(floor((occurred - {facts.began!r}) / {clock.step}), 0)::BIGINT AS i,
+               {counted}, count(*)
+            FROM lags GROUP BY ALL ORDER BY ALL"""
+    ).fetchall()
+    for province in sorted({*facts.plan.stack.provinces, *(row[0] for row in rows)}):
+        columns = [[0] * clock.steps for _ in (*bounds, "+Inf")]
+        for _, i, *values in (row for row in rows if row[0] == province):
+            for column, value in zip(columns, values, strict=True):
+                column[min(i, clock.steps - 1)] += value
+        yield from _histogram("thongsuot_sync_lag_seconds", {"province": province}, clock, bounds, columns)
+
+
+def _drain(facts: Facts, clock: Clock) -> Iterator[str]:
+    drains = [event.fields for event in facts.events if event.name == "drain_finished"]
+    if drains and drains[-1].get("seconds") is not None and not drains[-1].get("backlog"):
+        yield f"thongsuot_drain_seconds {float(drains[-1]['seconds']):.6f} {clock.end}"
 
 
 def _dossiers(facts: Facts, clock: Clock) -> Iterator[str]:

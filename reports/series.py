@@ -45,7 +45,7 @@ def read(record: Record, db: duckdb.DuckDBPyConnection) -> Facts:
     verdict = _shaped(record, "verdict.json", Verdict)
     told = record.events()
     events = tuple(map(_event, told))
-    zero = next((event.time for event in events if event.name == "t0"), None)
+    zero = next((event.time - (event.t or 0.0) for event in events if event.name == "t0"), None)
     line = timeline(db, plan)
     return Facts(
         plan=plan,
@@ -122,10 +122,8 @@ def _life(fault: Fault, events: Sequence[Event], verdict: Verdict) -> FaultLife:
 
 def timeline(db: duckdb.DuckDBPyConnection, plan: Plan) -> Timeline:
     """Cut the run in slices of whole seconds, at most ``POINTS`` of them."""
-    last = db.execute("SELECT coalesce(max(second) + 1, 0) FROM samples").fetchall()[0][0]
-    end = max(math.ceil(plan.duration), int(last), 1)
-    width = math.ceil(end / POINTS)
-    slices = math.ceil(end / width)
+    end = _end(db, plan)
+    width, slices = extent(db, plan)
     slot = f"greatest(second, 0) // {width}"
     by_outcome = _slots(_counts(db, f"outcome, {slot}"), slices, width)
     spread = {row[0]: row[1:] for row in quantiles(db, slot, "response", (0.5, 0.95))}
@@ -144,6 +142,18 @@ def timeline(db: duckdb.DuckDBPyConnection, plan: Plan) -> Timeline:
         p50=tuple(spread[i][0] if i in spread else None for i in range(slices)),
         p95=tuple(spread[i][1] if i in spread else None for i in range(slices)),
     )
+
+
+def extent(db: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[int, int]:
+    """Return how many seconds a slice of the timeline takes, and how many slices there are."""
+    end = _end(db, plan)
+    width = math.ceil(end / POINTS)
+    return width, math.ceil(end / width)
+
+
+def _end(db: duckdb.DuckDBPyConnection, plan: Plan) -> int:
+    last = db.execute("SELECT coalesce(max(second) + 1, 0) FROM samples").fetchall()[0][0]
+    return max(math.ceil(plan.duration), int(last), 1)
 
 
 def _counts(db: duckdb.DuckDBPyConnection, group: str) -> list[tuple[Any, ...]]:

@@ -6,7 +6,7 @@ count as slower for passing and as faster for failing.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from model.histogram import bucket_of, upper_of
@@ -83,8 +83,7 @@ NONE = Share(Clusters(0, 0, 0, 0, 0, 0), 0)
 
 def availability(objective: Objective, evidence: Evidence) -> list[Outcome]:
     """Share of requests that were answered well."""
-    source = REQUESTS.format(slow=EVERYTHING, too_slow=EVERYTHING, where=_requests(objective, evidence))
-    shares = _shares(objective, evidence, source)
+    shares = counted(objective, evidence)
     return [_share(objective, place, shares.get(place or "", NONE)) for place in _places(objective, evidence, shares)]
 
 
@@ -93,6 +92,17 @@ def isolation(objective: Objective, evidence: Evidence) -> list[Outcome]:
 
     Moments in which a fault between shared systems was on don't count: that one touches everyone.
     """
+    shares = counted(objective, evidence)
+    touched = frozenset(code for window in evidence.windows for code in window.provinces or ())
+    places = [place for place in _places(objective, evidence, shares) if place not in touched]
+    return [_share(objective, place, shares.get(place or "", NONE)) for place in places]
+
+
+def _answered(objective: Objective, evidence: Evidence) -> str:
+    return REQUESTS.format(slow=EVERYTHING, too_slow=EVERYTHING, where=_requests(objective, evidence))
+
+
+def _apart(objective: Objective, evidence: Evidence) -> str:
     local = [window for window in evidence.windows if window.provinces is not None]
     touched = frozenset(code for window in local for code in window.provinces or ())
     during = " OR ".join(f"(second < {window.stop!r} AND second + 1 > {window.start!r})" for window in local) or "false"
@@ -105,34 +115,48 @@ def isolation(objective: Objective, evidence: Evidence) -> list[Outcome]:
             *shared,
         ]
     )
-    shares = _shares(objective, evidence, REQUESTS.format(slow=EVERYTHING, too_slow=EVERYTHING, where=where))
-    places = [place for place in _places(objective, evidence, shares) if place not in touched]
-    return [_share(objective, place, shares.get(place or "", NONE)) for place in places]
+    return REQUESTS.format(slow=EVERYTHING, too_slow=EVERYTHING, where=where)
 
 
 def response_time(objective: Objective, evidence: Evidence) -> list[Outcome]:
     """Quantile of finished - intended; a failed request is slower than any time."""
     where = _requests(objective, evidence)
-    straddling = bucket_of(objective.target)
-    source = REQUESTS.format(slow=straddling, too_slow=straddling + 1, where=where)
     rows = evidence.database.execute(DURATIONS.format(place=_place(objective), where=where)).fetchall()
     steps: dict[str, list[Step]] = defaultdict(list)
     for place, bucket, count in rows:
         steps[place].append(Step(upper_of(bucket - 1) if bucket else 0.0, upper_of(bucket), int(count)))
-    return _quantiles(objective, evidence, _shares(objective, evidence, source), steps)
+    return _quantiles(objective, evidence, counted(objective, evidence), steps)
+
+
+def _fast(objective: Objective, evidence: Evidence) -> str:
+    straddling = bucket_of(objective.target)
+    return REQUESTS.format(slow=straddling, too_slow=straddling + 1, where=_requests(objective, evidence))
 
 
 def sync_lag(objective: Objective, evidence: Evidence) -> list[Outcome]:
     """Quantile of applied at the portal - occurred in the province; a step that never came is slower than any time."""
-    t0 = next((float(e["time"]) - float(e["t"] or 0) for e in evidence.events if e["event"] == "t0"), None)
-    where = conditions(objective, evidence, "t", "(t + coalesce(lag, 'infinity'))") if t0 is not None else "false"
-    source = OWED.format(target=repr(objective.target), t0=repr(t0 or 0.0), where=where)
+    source = _owed(objective, evidence)
     steps: dict[str, list[Step]] = defaultdict(list)
     for place, milliseconds, count in evidence.database.execute(
         LAGS.format(place=_place(objective), source=source)
     ).fetchall():
         steps[place].append(Step(milliseconds / 1000, milliseconds / 1000, count))
-    return _quantiles(objective, evidence, _shares(objective, evidence, source), steps)
+    return _quantiles(objective, evidence, counted(objective, evidence), steps)
+
+
+def _owed(objective: Objective, evidence: Evidence) -> str:
+    t0 = next((float(e["time"]) - float(e["t"] or 0) for e in evidence.events if e["event"] == "t0"), None)
+    where = conditions(objective, evidence, "t", "(t + coalesce(lag, 'infinity'))") if t0 is not None else "false"
+    return OWED.format(target=repr(objective.target), t0=repr(t0 or 0.0), where=where)
+
+
+COUNTED: dict[str, Callable[[Objective, Evidence], str]] = {
+    "availability": _answered,
+    "isolation": _apart,
+    "response_time": _fast,
+    "sync_lag": _owed,
+}
+"""Indicator -> SQL of (province, second, total, good, generous): what its share counts."""
 
 
 def _requests(objective: Objective, evidence: Evidence) -> str:
@@ -151,7 +175,9 @@ def _places(objective: Objective, evidence: Evidence, seen: Mapping[str, object]
     return list(places)
 
 
-def _shares(objective: Objective, evidence: Evidence, source: str) -> dict[str, Share]:
+def counted(objective: Objective, evidence: Evidence) -> dict[str, Share]:
+    """Count what an objective of ``COUNTED`` is decided by: per province, or under the empty name for the nation."""
+    source = COUNTED[objective.indicator](objective, evidence)
     rows = evidence.database.execute(SHARES.format(place=_place(objective), source=source)).fetchall()
     return {place: Share(Clusters(*map(int, sums)), int(generous)) for place, *sums, generous in rows}
 

@@ -33,6 +33,10 @@ class Memory:
         self.codes.rotate(1)
         return self.codes[0]
 
+    def any(self, seed: int) -> str | None:
+        """Return a code, young or old, as the seed has it; None before the first submission."""
+        return self.codes[seed % len(self.codes)] if self.codes else None
+
 
 def _submit_online(session: Session, memory: Memory) -> None:
     memory.codes.append(citizen.submit_online(session))
@@ -115,7 +119,7 @@ def _old_interface(session: Session, memory: Memory) -> None:
 
 
 def _follow_up(session: Session, memory: Memory) -> None:
-    inspector.follow_up(session, memory.recent)
+    inspector.follow_up(session, memory.any(session.arrival.seed))
 
 
 def _broker(session: Session, memory: Memory) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,23 @@ def real_toxiproxy() -> bool:
     from faults.server import find_real
 
     return find_real() is not None or os.environ.get("CI") == "true"
+
+
+def needs(program: str, package: str) -> pytest.MarkDecorator:
+    """Skip a test where a program isn't found; in CI it must be."""
+    missing = shutil.which(program) is None and os.environ.get("CI") != "true"
+    return pytest.mark.skipif(missing, reason=f"no {program}: apt-get install {package}")
+
+
+NEEDS_PROMTOOL = needs("promtool", "prometheus")
+NEEDS_PROMETHEUS = needs("prometheus", "prometheus")
+
+
+def promtool(*arguments: object, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run promtool to its end."""
+    return subprocess.run(
+        ["promtool", *map(str, arguments)], input=given, capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 BOTH_SERVERS = [

@@ -8,13 +8,15 @@ from prometheus_client import CollectorRegistry, generate_latest
 from harness.defects import with_triggers
 from harness.generator import worker_count
 from harness.live import Live
-from harness.metrics import EDGES, RunCollector
+from harness.metrics import RunCollector
 from harness.plan_view import expected_samples
 from harness.ports import free_ports
 from harness.stack import groups
 from model.histogram import bucket_of
 from model.record import Record
+from reports import thresholds
 from scenarios.catalogue import OPERATIONS
+from tests.conftest import NEEDS_PROMTOOL, promtool
 from tests.harness.plans import short_plan
 
 
@@ -97,9 +99,30 @@ def test_every_error_series_exists_before_the_first_request(tmp_path: Path) -> N
     registry = CollectorRegistry()
     registry.register(RunCollector(Live(short_plan(), Record(tmp_path)), OPERATIONS))
     text = generate_latest(registry).decode()
-    assert 'thongsuot_requests_total{operation="national.submit",outcome="http_5xx"} 0.0' in text
+    assert 'thongsuot_requests_total{operation="national.submit",outcome="http_5xx",province="79"} 0.0' in text
     assert 'thongsuot_fault_active{fault="cut-79",kind="down",target="province:79->national"} 0.0' in text
-    assert f'thongsuot_response_seconds_bucket{{le="{EDGES[0]}"}} 0.0' in text
+    assert f'thongsuot_response_seconds_bucket{{le="{thresholds.EDGES[0]}",operation="national.submit"}} 0.0' in text
+    assert 'thongsuot_requests_within_total{operation="national.submit",province="79",seconds="2.0"} 0.0' in text
+    assert 'thongsuot_refusals_total{operation="submit",province="79"} 0.0' in text
+
+
+@NEEDS_PROMTOOL
+def test_promtool_has_no_complaint_about_the_conductors_metrics(tmp_path: Path) -> None:
+    """Names, units, help texts and labels, with a request, a refusal and a worker's health counted."""
+    live = spooled(tmp_path, f"0,baseline,national.track,01,ok,response,{bucket_of(0.1)},5")
+    (tmp_path / "health").mkdir()
+    (tmp_path / "health" / "worker-0.csv").write_text("0,0,0.01,0.002,3,2,0.4\n")
+    (tmp_path / "ledger").mkdir()
+    (tmp_path / "ledger" / "worker-0.csv").write_text("0,1,fail,1.5,submit,k,01,00004,,0,0,h,reorganisation\n")
+    live.look()
+    registry = CollectorRegistry()
+    registry.register(RunCollector(live, OPERATIONS))
+    text = generate_latest(registry).decode()
+    assert 'thongsuot_refusals_total{operation="submit",province="01"} 1.0' in text
+    assert 'thongsuot_worker_cpu_ratio{worker="0"} 0.4' in text
+    assert 'thongsuot_requests_within_total{operation="national.track",province="01",seconds="2.0"} 5.0' in text
+    done = promtool("check", "metrics", given=text)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_the_shipped_package_owns_its_top_level_names() -> None:

@@ -56,19 +56,19 @@ def test_errors_of_routing_have_the_same_shape(stack):
 def test_series_exist_before_the_first_request(stack):
     for name in stack.names:
         families = {f.name: f for f in text_string_to_metric_families(stack.get(name, "/metrics").text)}
-        requests = families["thongsuot_requests"].samples
+        requests = families["thongsuot_system_requests"].samples
         assert {"2xx", "5xx"} <= {sample.labels["code"] for sample in requests}
-        edges = {sample.labels.get("le") for sample in families["thongsuot_request_seconds"].samples}
+        edges = {sample.labels.get("le") for sample in families["thongsuot_system_request_seconds"].samples}
         assert "2.0" in edges
         assert all(family.startswith("thongsuot_") for family in families)
 
 
 def test_metrics_count_requests_and_dossiers(stack):
-    series = 'thongsuot_requests_total{code="2xx",operation="intake"'
+    series = 'thongsuot_system_requests_total{code="2xx",operation="intake"'
     before = stack.metric("province:01", series)
     stack.intake(stack.officer())
     assert stack.metric("province:01", series) == before + 1
-    assert stack.metric("province:01", "thongsuot_dossiers") == len(stack.listing("province:01", 1000))
+    assert stack.metric("province:01", "thongsuot_system_dossiers") == len(stack.listing("province:01", 1000))
 
 
 def test_17_provinces_of_one_process_are_ready_soon(stacks, tmp_path):

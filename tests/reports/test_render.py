@@ -26,8 +26,9 @@ from model.histogram import bucket_of, seconds_of, upper_of
 from model.places import provinces
 from model.plan import Fault, Load, Objective, Phase, Plan, Stack
 from model.record import Record, RecordError
-from reports import charts, judge, openmetrics, render, series, summary, tables
+from reports import charts, judge, openmetrics, render, series, summary, tables, thresholds
 from reports import facts as facts_module
+from tests.conftest import NEEDS_PROMTOOL
 
 BEGAN = 1_751_330_000.25
 HOSTILE = "<script>alert(1)</script>]]>|\x1b[31m`*_[x](http://e.vil)&\"'\u202e\n@all"
@@ -909,7 +910,7 @@ def test_the_histogram_is_cumulative_over_its_edges(failed: Record) -> None:
     """Counts grow from edge to edge, the last is the count, and failures are only in the last."""
     last = {name: points[-1][1] for name, points in metrics(failed).items()}
     name = 'thongsuot_response_seconds_bucket{operation="national.submit",le="%s"}'
-    counts = [last[name % edge] for edge in (*map(str, openmetrics.EDGES), "+Inf")]
+    counts = [last[name % edge] for edge in (*map(str, thresholds.EDGES), "+Inf")]
     assert counts == sorted(counts)
     assert counts[-1] == last['thongsuot_response_seconds_count{operation="national.submit"}'] == 3200
     failures = sum(row.errors.get(outcome, 0) for row in facts(failed).provinces for outcome in facts_module.ERRORS)
@@ -918,14 +919,14 @@ def test_the_histogram_is_cumulative_over_its_edges(failed: Record) -> None:
 
 def test_the_fault_gauge_is_one_while_the_fault_is_held(passed: Record) -> None:
     """Applied at 30.1 s and healed at 40.2 s: 1 from 31 s to 40 s."""
-    points = metrics(passed)['thongsuot_fault_active{fault="hanoi-slow",kind="latency",link="citizen->province:01"}']
+    points = metrics(passed)['thongsuot_fault_active{fault="hanoi-slow",kind="latency",target="citizen->province:01"}']
     assert [at - BEGAN for at, value in points if value] == list(range(31, 41))
 
 
-@pytest.mark.parametrize("edge", openmetrics.EDGES)
+@pytest.mark.parametrize("edge", thresholds.EDGES)
 def test_a_histogram_edge_counts_whole_buckets_only(edge: float) -> None:
     """The last bucket that counts lies at or below the edge, the next one reaches beyond it."""
-    assert upper_of(openmetrics.below(edge)) <= edge * (1 + 1e-9) < upper_of(openmetrics.below(edge) + 1)
+    assert upper_of(thresholds.below(edge)) <= edge * (1 + 1e-9) < upper_of(thresholds.below(edge) + 1)
 
 
 def test_sql_and_python_agree_on_what_a_bucket_lasts(passed: Record) -> None:
@@ -937,7 +938,7 @@ def test_sql_and_python_agree_on_what_a_bucket_lasts(passed: Record) -> None:
     assert all(half / 2e6 == pytest.approx(seconds_of(bucket), abs=1e-6) for bucket, half in rows)
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool isn't here: apt-get install prometheus")
+@NEEDS_PROMTOOL
 @pytest.mark.parametrize("name", ["passed", "empty", "hostile"])
 def test_prometheus_loads_the_metrics(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """The promtool of Prometheus makes blocks of metrics.om without complaint."""
