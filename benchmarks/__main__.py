@@ -1,6 +1,6 @@
 """`python -m benchmarks [--quick] [--only PART ...] [--out DIR]`: measures, writes DATE.json, DATE.md and DATE.svg.
 
-Everything is loaded on 127.0.0.1, bounded in time: about 8 minutes, 2 with ``--quick``. Run it on a machine that does
+Everything is loaded on 127.0.0.1, bounded in time: about 10 minutes, 3 with ``--quick``. Run it on a machine that does
 nothing else; figures of different runs aren't comparable, the ratios of one run are.
 """
 
@@ -18,16 +18,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measure, tables
+from benchmarks import masters, measure, tables
 from benchmarks.plans import plan_for
-from benchmarks.tools import CATALOGUE, FAST, K6, OWN, PLAIN, TLS, VEGETA, Load, versions
+from benchmarks.tools import CATALOGUE, FAST, K6, LADDER, OWN, PLAIN, TLS, VEGETA, Load, versions
 
 RESULTS = Path(__file__).parent / "results"
 CASES = ("get", "post", "journey", TLS)
 LEVELS = (0.25, 0.5, 0.75)
 PROBE = 2000.0
 """Requests/s at which the CPU per request of an open model is measured; its inverse is taken for the capacity."""
-STALL_RATE, STALL, SERVICE = 20.0, 5.0, 0.02
+STALL_RATE, STALL, SERVICE = 20.0, 5.0, 0.05
 """Requests/s, seconds of the stall, and seconds that the server takes for a reply otherwise."""
 MEMORY_RATE = 100
 """Requests/s of the load whose 1st, 10th and 60th minute are meant; the same requests are sent faster."""
@@ -98,6 +98,16 @@ class Run:
         progress(f"{case:8s} {name:30s} {seen.achieved:8.0f}/s {seen.cpu:7.1f} µs per request")
         return {**asdict(seen), "per_core": seen.per_core}
 
+    def ladder(self) -> Result:
+        """Measure a GET with more and more of our parts."""
+        return {name: self._rung(name) for name in LADDER}
+
+    def _rung(self, name: str) -> float:
+        seconds = self._scale.capacity
+        seen = measure.capacity(lambda port: LADDER[name](Load("get", port, seconds + 30)), seconds)
+        progress(f"ladder   {name:50s} {seen.cpu:7.1f} µs per request")
+        return seen.cpu
+
     def lateness(self) -> Result:
         """Measure how late open models send, at shares of what they can."""
         found: Result = {}
@@ -150,7 +160,7 @@ class Run:
 
     def _mastered(self, count: int) -> Result | None:
         try:
-            seen = measure.master(plan_for("submit-online", 3600, 1.0), count, self._scale.master)
+            seen = masters.master(plan_for("submit-online", 3600, 1.0), count, self._scale.master)
         except measure.Failed as failure:
             progress(f"master, {count} workers: {failure}")
             return None
@@ -205,7 +215,7 @@ def progress(text: str) -> None:
 
 def main() -> None:
     """Measure the parts that are asked for, and write what was found."""
-    parts = ("capacity", "lateness", "stall", "memory", "master")
+    parts = ("capacity", "ladder", "lateness", "stall", "memory", "master")
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about 2 minutes; noisier")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)

@@ -3,11 +3,9 @@
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +19,6 @@ import psutil
 
 from benchmarks import certificate
 from benchmarks.tools import Command, program
-from model.plan import Plan
-from model.record import Record
 
 TOOL_CORE, SERVER_CORE = 0, 1
 ROOT = Path(__file__).parent.parent
@@ -46,11 +42,12 @@ class Server:
         port: Where it listens.
     """
 
-    def __init__(self, core: int, tls: bool, service: float) -> None:
-        secure = ["--tls", str(certificate.server_file())] if tls else []
+    def __init__(self, core: int, tls: bool, service: float, awake: bool) -> None:
+        options = ["--service", str(service), *(["--tls", str(certificate.server_file())] if tls else [])]
+        options += ["--awake"] if awake else []
         self._context = ssl.create_default_context(cafile=certificate.authority_file()) if tls else None
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.server", "--service", str(service), *secure],
+            [sys.executable, "-m", "benchmarks.server", *options],
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
@@ -79,9 +76,11 @@ class Server:
 
 
 @contextmanager
-def server(core: int = SERVER_CORE, *, tls: bool = False, service: float = 0.0) -> Iterator[Server]:
-    """Run a server, with TLS or not, that takes so many seconds for a reply."""
-    running = Server(core, tls, service)
+def server(
+    core: int = SERVER_CORE, *, tls: bool = False, service: float = 0.0, awake: bool = False
+) -> Iterator[Server]:
+    """Run a server, with TLS or not, that takes so many seconds for a reply, and may sleep or not."""
+    running = Server(core, tls, service, awake)
     try:
         yield running
     finally:
@@ -188,7 +187,7 @@ class Capacity:
 
 def capacity(start: Start, seconds: float, *, tls: bool = False) -> Capacity:
     """Measure a tool in a stretch of its run, after a warm-up: its start-up costs nothing here."""
-    with server(tls=tls) as target, running(start(target.port)) as tool:
+    with server(tls=tls, awake=True) as target, running(start(target.port)) as tool:
         tool.await_first(target)
         time.sleep(WARM_UP)
         before = (tool.cpu(), target.count(), time.monotonic())
@@ -315,51 +314,3 @@ def memory(start: Start, marks: Sequence[int]) -> list[float]:
                 time.sleep(0.05)
             seen.append(tool.rss() / 1e6)
     return seen
-
-
-@dataclass(frozen=True, slots=True)
-class Mastered:
-    """What a master did while its workers were at work.
-
-    Attributes:
-        cpu: CPU seconds, user and system, per second.
-        rss: Resident MB at the end.
-        kilobytes: Of rows, taken per second.
-    """
-
-    cpu: float
-    rss: float
-    kilobytes: float
-
-
-def master(plan: Plan, count: int, seconds: float) -> Mastered:
-    """Let a real master serve simulated workers; raises Failed."""
-    with tempfile.TemporaryDirectory() as folder:
-        record = Record(Path(folder))
-        record.write_plan(plan)
-        record.write_json("stack.json", {"systems": {}})
-        port = _free_port()
-        where = [folder, "--host", "127.0.0.1", "--port", str(port), "--expect", str(count), "--run", "b"]
-        master = [sys.executable, "-m", "scenarios.load", "master", *where]
-        swarm = [sys.executable, "-m", "benchmarks.swarm", str(port), str(count)]
-        with running((master, {}), stdin=subprocess.PIPE) as served, running((swarm, {}), SERVER_CORE):
-            served.say({"stack": True})
-            served.await_line("ready")
-            served.say({"begin": time.monotonic()})
-            time.sleep(2 * WARM_UP)
-            before = (served.cpu(), _spooled(record), time.monotonic())
-            time.sleep(seconds)
-            after = (served.cpu(), _spooled(record), time.monotonic())
-            cpu, size, wall = (b - a for a, b in zip(before, after, strict=True))
-            return Mastered(cpu / wall, served.rss() / 1e6, size / wall / 1000)
-
-
-def _spooled(record: Record) -> int:
-    """Return the bytes of all spools."""
-    return sum(path.stat().st_size for path in record.directory.glob("*/worker-*.csv"))
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port

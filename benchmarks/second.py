@@ -34,4 +34,5 @@ def rows_of_a_second() -> dict[str, bytes]:
                 seconds = 0.01 * 10 ** ((arrival.number * 9 + number) % 100 / 100)
                 recorder.times[0, "all", operation, arrival.province, "ok"].extend((seconds, seconds))
         recorder.close()
-        return {table: Record(Path(folder)).spool(table, "worker-0").read_bytes() for table in SPOOLED}
+        paths = {table: Record(Path(folder)).spool(table, "worker-0") for table in SPOOLED}
+        return {table: path.read_bytes() for table, path in paths.items() if path.exists()}

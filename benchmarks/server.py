@@ -1,8 +1,10 @@
 """The server that every tool loads: canned replies from one thread, and the moment at which each request came in.
 
-`python -m benchmarks.server [--tls PEM] [--service SECONDS]` prints its port. It answers the calls of the journey
-submit-online with content that passes the journey's checks, and does nothing else: it is there to cost little and to
-know the truth. With a service time it answers so long after a request came, however many there are.
+`python -m benchmarks.server [--tls PEM] [--service SECONDS] [--awake]` prints its port. It answers the calls of the
+journey submit-online with content that passes the journey's checks, and does nothing else: it is there to cost little
+and to know the truth. With a service time it answers so long after a request came, however many there are. Awake, it
+asks for requests without ever sleeping: waking a core of the same machine would cost the sender some microseconds, and
+more often where the tool is slow.
 
 - `GET /small`: 200 bytes. `POST /dossiers`: a submission's acknowledgement. The other paths: see docs/systems.md.
 - `GET /bench/count`: requests so far. `GET /bench/moments`: monotonic seconds at which each came and was answered.
@@ -56,12 +58,13 @@ class Server:
         port: Where it listens, on loopback.
     """
 
-    def __init__(self, certificate: Path | None = None, service: float = 0.0) -> None:
+    def __init__(self, certificate: Path | None = None, service: float = 0.0, awake: bool = False) -> None:
         """Listen on a free port.
 
         Args:
             certificate: PEM of key and certificate, for TLS.
             service: Seconds from a request to its reply.
+            awake: Whether it never sleeps.
         """
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
         self._listener.setblocking(False)
@@ -72,6 +75,7 @@ class Server:
         self._answered = array("d")
         self._stall = (0.0, 0.0)  # monotonic seconds: from, to
         self._service = service
+        self._awake = awake
         self._later: deque[tuple[float, socket.socket, bytes]] = deque()
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
         if self._tls and certificate:
@@ -95,6 +99,8 @@ class Server:
 
     def _patience(self) -> float:
         """Wake up in time for a stall and for the next reply; otherwise wait for whatever comes."""
+        if self._awake:
+            return 0.0
         now = time.monotonic()
         moments = [reply[0] for reply in list(self._later)[:1]] + [begin for begin in self._stall[:1] if begin > now]
         return max(min(moments) - now, 0.0) if moments else -1.0
@@ -238,8 +244,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tls", type=Path)
     parser.add_argument("--service", type=float, default=0.0)
+    parser.add_argument("--awake", action="store_true")
     arguments = parser.parse_args()
-    server = Server(arguments.tls, arguments.service)
+    server = Server(arguments.tls, arguments.service, arguments.awake)
     sys.stdout.write(f"{server.port}\n")
     sys.stdout.flush()
     server.run()

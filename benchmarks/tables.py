@@ -29,7 +29,14 @@ RECORDING = 0.15
 def markdown(found: Found) -> str:
     """Return the tables of a run."""
     parts = [f"Measured {found['date']} on {found['machine']}. {_company(found)}", _versions(found)]
-    writers = {"capacity": _capacity, "lateness": _lateness, "stall": _stall, "memory": _memory, "master": _master}
+    writers = {
+        "capacity": _capacity,
+        "ladder": _ladder,
+        "lateness": _lateness,
+        "stall": _stall,
+        "memory": _memory,
+        "master": _master,
+    }
     parts += [write(found[part]) for part, write in writers.items() if part in found]
     return "\n\n".join(parts) + "\n"
 
@@ -83,6 +90,14 @@ def _targets(found: Found) -> str:
             met = "reached" if share <= RECORDING else "missed"
             lines.append([f"{TITLES[case]}: recording ≤ {RECORDING:.0%} of the CPU", f"{share:.1%}", met])
     return _table(["target", "measured", ""], lines)
+
+
+def _ladder(found: Found) -> str:
+    rows, below = [], 0.0
+    for name, cpu in found.items():
+        rows.append([name, f"{cpu:.1f}", f"{cpu - below:+.1f}"])
+        below = cpu
+    return _table(["where a GET's time goes", "CPU µs per request", "of which this part"], rows)
 
 
 def _lateness(found: Found) -> str:

@@ -76,6 +76,15 @@ def unrecorded(load: Load) -> Command:
     return [sys.executable, "-m", "benchmarks.ours", "bare", *tail], load.trust
 
 
+def rung(name: str) -> Callable[[Load], Command]:
+    """Return how a rung of the ladder is started: a GET with so many of our parts."""
+
+    def command(load: Load) -> Command:
+        return [sys.executable, "-m", "benchmarks.ladder", name, load.url, str(load.seconds)], {}
+
+    return command
+
+
 def locust(user: str) -> Callable[[Load], Command]:
     """Return how Locust is started with a user class; a rate is shared by 20 users who pace themselves."""
 
@@ -149,6 +158,15 @@ CATALOGUE: dict[str, Tool] = {
     VEGETA: Tool(vegeta, ("get", "post"), paced=True),
     WRK: Tool(wrk, ("get", "post")),
 }
+
+LADDER: dict[str, Callable[[Load], Command]] = {
+    "sockets and the hub's watchers": rung("sockets"),
+    "and llhttp": rung("parser"),
+    "and the client: heads, time-outs, outcomes": rung("client"),
+    "and the session: reply decoded and checked": unrecorded,
+    "and the recorder": own,
+}
+"""Our parts of a GET, each rung the one above and one part more."""
 
 
 def versions() -> dict[str, str]:

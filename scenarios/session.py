@@ -205,20 +205,28 @@ class Session:
         return self._persist(operation, lambda: self._send(operation, system, method, path, headers, body, check))
 
     def _persist(self, operation: str, attempt: Callable[[], Attempt]) -> tuple[Any, Answer]:
-        """Try as often as the citizen's patience allows; raises JourneyFailed.
+        """Try as often as the citizen's patience allows; raises JourneyFailed."""
+        first_due = self._intended
+        last = attempt()
+        if last[2] != "ok":
+            last = self._try_again(operation, attempt, first_due, last)
+        return last[0], last[1]
+
+    def _try_again(self, operation: str, attempt: Callable[[], Attempt], first_due: float, last: Attempt) -> Attempt:
+        """Try until it is ok or patience ends.
 
         A retry is due a pause after the failure was known, so its response time counts from then.
         """
-        first_due, pauses = self._intended, self._pauses()
-        while True:
-            content, answer, outcome = attempt()
-            if outcome == "ok":
-                return content, answer
+        pauses = self._pauses()
+        while last[2] != "ok":
+            _, answer, outcome = last
             due = answer.finished + next(pauses, math.inf)
             if not _worth_a_retry(outcome, answer) or due - first_due >= self.patience.give_up_after:
                 raise JourneyFailed(f"{operation}: {outcome} {answer.detail}", answer)
             self._pause(max(due - time.monotonic(), 0.0))
             self._intended = due
+            last = attempt()
+        return last
 
     def _pauses(self) -> Iterator[float]:
         """Yield the seconds before each retry: growing, scattered by the arrival's own seed."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import certificate, measure, second, tables
+from benchmarks import certificate, masters, second, tables
 from benchmarks.measure import lateness, quantile, server, truth
 from benchmarks.plans import plan_for
 from benchmarks.tools import FAST, K6, OWN, VEGETA
@@ -126,10 +126,27 @@ def test_a_simulated_second_has_rows_of_every_table_that_is_spooled() -> None:
 
 def test_a_real_master_takes_what_simulated_workers_send() -> None:
     """Two of them deliver a second's rows each second."""
-    seen = measure.master(plan_for("submit-online", 60, 1.0), 2, 2.0)
+    seen = masters.master(plan_for("submit-online", 60, 1.0), 2, 2.0)
     assert seen.kilobytes > 20
     assert 0 < seen.cpu < 1
     table = tables.markdown(
         {"date": "d", "machine": "m", "versions": {}, "master": [{"workers": 2, **asdict(seen)}, None]}
     )
     assert "| 2 |" in table
+
+
+def test_a_rung_of_the_ladder_costs_what_it_has_more_than_the_one_above() -> None:
+    """The table names the parts in their order."""
+    text = tables.markdown({"date": "d", "machine": "m", "versions": {}, "ladder": {"sockets": 5.0, "and llhttp": 6.5}})
+    assert "| sockets | 5.0 | +5.0 |" in text
+    assert "| and llhttp | 6.5 | +1.5 |" in text
+
+
+@pytest.mark.parametrize("rung", ["sockets", "parser", "client"])
+def test_every_rung_makes_requests(rung: str) -> None:
+    """On the same server, awake as for the capacity."""
+    with server(core=0, awake=True) as target:
+        command = [sys.executable, "-m", "benchmarks.ladder", rung, f"http://127.0.0.1:{target.port}", "0.2"]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+        assert ended.returncode == 0, ended.stderr
+        assert target.count() >= 50
