@@ -22,7 +22,7 @@ import duckdb
 
 from model import places
 from model.record import Record
-from reports import audit, tables
+from reports import audit, sql, tables
 
 ODD = 10_007
 T0 = 1_751_330_000
@@ -90,7 +90,7 @@ def generate(directory: Path, dossiers: int) -> None:
         provinces = list(PROVINCES)
         database.execute(DOSSIERS.format(provinces=provinces, count=len(provinces), dossiers=dossiers))
         for name, query in (("ledger", LEDGER), ("reads", READS.format(t0=T0, odd=ODD))):
-            target = tables.text(record.table(name))
+            target = sql.text(record.table(name))
             database.execute(f"COPY ({query}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
 
 

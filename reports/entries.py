@@ -5,15 +5,18 @@
 verification without a database's receipt. *Unread*: acknowledged, and a keeper of the book couldn't be read.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from model.books import BOOKS, keepers
 from model.plan import Stack
-from reports.tables import text
+from reports.sql import text
+
+if TYPE_CHECKING:
+    import duckdb
 
 PASSES = (1, 2)
 

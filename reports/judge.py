@@ -5,11 +5,11 @@ every fault was proved and healed, no stop condition fired, people did what the 
 that was expected came. The worst wins: pass < inconclusive < fail.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from model.books import BOOKS
 from model.plan import Objective, Plan
@@ -27,6 +27,9 @@ from reports.recovery import Recovery
 from reports.selection import Evidence, windows
 from reports.statistics import Verdict, worst
 from reports.validity import FaultResult, Load
+
+if TYPE_CHECKING:
+    import duckdb
 
 EXIT_CODES: dict[str, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
 NAMED = 5  # dossiers that a reason names

@@ -8,13 +8,14 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
 from model.record import COLUMNS, Record, RecordError
+from reports.sql import text
 
 THREADS = 2
 MEMORY = "1500MB"
@@ -67,16 +68,6 @@ def seal(record: Record) -> dict[str, int]:
     spooled = [name for name in COLUMNS if (record.directory / name).is_dir()]
     with _database() as database:
         return {name: _seal(database, record, name) for name in spooled}
-
-
-def text(value: object) -> str:
-    """Write a value as a SQL string literal."""
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def texts(values: Iterable[str]) -> str:
-    """Write values as the SQL list of an ``IN``; without any, one that nothing is in."""
-    return "(" + (", ".join(text(value) for value in sorted(values)) or "NULL") + ")"
 
 
 @contextmanager
