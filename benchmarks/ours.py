@@ -20,9 +20,10 @@ import locust  # noqa: F401  patches the standard library, as in a real worker
 from model.histogram import seconds_of
 from model.plan import Load, Phase, Plan, Stack
 from model.record import Record
-from scenarios.engine import Engine, Notary
+from scenarios.engine import COUNTING, Engine
 from scenarios.journeys import citizen
 from scenarios.network import Network
+from scenarios.notary import Notary
 from scenarios.personas import Arrival, Crowd
 from scenarios.recorder import Recorder
 from scenarios.session import Observer, Session
@@ -111,7 +112,9 @@ def closed(case: str, port: int, seconds: float, record: Record | None) -> None:
 
 def _flush_for_ever(recorder: Recorder) -> None:
     while True:
-        gevent.sleep(1.0)
+        for _ in range(round(1 / COUNTING)):
+            gevent.sleep(COUNTING)
+            recorder.count()
         recorder.flush()
 
 

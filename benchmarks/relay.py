@@ -1,4 +1,4 @@
-"""`python -m benchmarks.relay [--quick]`: the embedded Toxiproxy server against the real one, in one table.
+"""`python -m benchmarks.relay [--quick] [--out DIR]`: the embedded Toxiproxy server beside the real one, in one run.
 
 Relayed requests/s: 32 connections, one request of 200 bytes at a time on each, answered by 200 bytes; three rounds, the
 servers one after the other in each, medians shown. Exactness: 500 requests/s, open-loop, under a latency of 100 ms.
@@ -6,11 +6,13 @@ servers one after the other in each, medians shown. Exactness: 500 requests/s, o
 The proxy has one core, clients and upstream are one process on the other: a plain epoll loop. ``direct`` is the same
 without a proxy: what it is late by is the client's own. While exactness is measured both are SCHED_FIFO, where that is
 allowed: a process that waits for its turn on a busy machine says nothing about the proxy.
+
+Writes DATE-relay.json and .md.
 """
 
 import argparse
+import json
 import os
-import platform
 import select
 import socket
 import statistics
@@ -23,9 +25,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import psutil
 
+from benchmarks.__main__ import RESULTS, machine
 from faults.server import ToxiproxyMissing, start
 from faults.toxiproxy import Proxies
 
@@ -38,6 +42,8 @@ RATE = 500.0  # requests/s
 LATENCY = 100  # milliseconds
 WITHIN = 2.0  # milliseconds that the p99 may be off
 SHARE = 0.5  # of the real server's requests/s that the embedded one is to reach
+QUANTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+Result = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,37 +225,70 @@ def _cpu(process: psutil.Process | None) -> float:
     return sum(process.cpu_times()[:2]) if process else 0.0
 
 
-def _quantile(values: Sequence[float], share: float) -> float:
-    return values[min(len(values) - 1, int(share * len(values)))]
-
-
-def table(scale: Scale) -> tuple[str, bool]:
-    """Measure; return the table, and whether the targets are reached."""
+def measured(scale: Scale) -> Result:
+    """Measure requests/s of each way, then how exact each server is without latency and with it."""
     kinds = ("direct", *KINDS)
     rounds = [{kind: relayed(kind, scale.relay) for kind in kinds} for _ in range(scale.rounds)]
-    rates = {kind: statistics.median(found[kind].rate for found in rounds) for kind in kinds}
-    lines = ["| | " + " | ".join(kinds) + " |", "| --- | ---: | ---: | ---: |"]
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "load_before": os.getloadavg()[0],
+        "relayed": {
+            kind: {
+                "rate": statistics.median(found[kind].rate for found in rounds),
+                "cpu": statistics.median(found[kind].cpu for found in rounds),
+            }
+            for kind in kinds
+        },
+        "exact": {
+            str(latency): {kind: _quantiles(exact(kind, scale.exact, latency)) for kind in found}
+            for latency, found in ((0, kinds), (LATENCY, KINDS))
+        },
+    }
 
-    def row(title: str, values: Sequence[str]) -> None:
-        lines.append(f"| {title} | " + " | ".join(values) + " |")
 
-    row("requests/s", [f"{rates[kind]:,.0f}" for kind in kinds])
-    row("CPU µs per request", [f"{statistics.median(found[kind].cpu for found in rounds):.1f}" for kind in kinds])
-    off = {}
-    for latency in (0, LATENCY):
-        found = {kind: exact(kind, scale.exact, latency) for kind in (kinds if not latency else KINDS)}
-        for title, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
-            shown = [f"{_quantile(found[kind], share):.2f}" if kind in found else "" for kind in kinds]
-            row(f"{latency} ms at {RATE:g} requests/s: {title}, ms", shown)
-        off = {kind: abs(_quantile(found[kind], 0.99) - latency) for kind in KINDS}
-    share = rates["embedded"] / rates["real"]
-    lines += [
-        "",
-        f"- embedded / real requests/s: {share:.2f} (target: at least {SHARE})",
-        f"- p99 under {LATENCY} ms: embedded off by {off['embedded']:.2f} ms, real by {off['real']:.2f} ms "
-        f"(target: at most {WITHIN:g})",
-    ]
-    return "\n".join(lines), share >= SHARE and off["embedded"] <= WITHIN
+def _quantiles(values: Sequence[float]) -> dict[str, float]:
+    return {name: values[min(len(values) - 1, int(share * len(values)))] for name, share in QUANTILES.items()}
+
+
+def share_of_real(found: Result) -> float:
+    """Return the embedded server's requests/s as a share of the real one's."""
+    return float(found["relayed"]["embedded"]["rate"] / found["relayed"]["real"]["rate"])
+
+
+def off(found: Result, kind: str) -> float:
+    """Return by how many milliseconds a server's p99 misses the latency."""
+    return float(abs(found["exact"][str(LATENCY)][kind]["p99"] - LATENCY))
+
+
+def reached(found: Result) -> bool:
+    """Tell whether both targets are reached."""
+    return share_of_real(found) >= SHARE and off(found, "embedded") <= WITHIN
+
+
+def markdown(found: Result) -> str:
+    """Return the table of a run and its targets."""
+    kinds = list(found["relayed"])
+    lines = [found["versions"], "", f"| | {' | '.join(kinds)} |", "| --- | ---: | ---: | ---: |"]
+    for title, key, form in (("requests/s", "rate", ",.0f"), ("CPU µs per request", "cpu", ".1f")):
+        lines.append(_row(title, [format(found["relayed"][kind][key], form) for kind in kinds]))
+    for latency, seen in found["exact"].items():
+        for quantile in QUANTILES:
+            shown = [f"{seen[kind][quantile]:.2f}" if kind in seen else "" for kind in kinds]
+            lines.append(_row(f"{latency} ms at {RATE:g} requests/s: {quantile}, ms", shown))
+    off_by = {kind: f"{off(found, kind):.2f} ms" for kind in KINDS}
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"- embedded / real requests/s: {share_of_real(found):.2f} (target: at least {SHARE})",
+            f"- p99 under {LATENCY} ms: embedded off by {off_by['embedded']}, real by {off_by['real']} "
+            f"(target: at most {WITHIN:g} ms)",
+        ]
+    )
+
+
+def _row(title: str, values: Sequence[str]) -> str:
+    return f"| {title} | {' | '.join(values)} |"
 
 
 def versions() -> str:
@@ -261,25 +300,30 @@ def versions() -> str:
             names[kind] = Proxies(server.api).version()
             server.stop()
     return (
-        f"toxiproxy {names['real']}, embedded {names['embedded']}, Python {platform.python_version()}, "
-        f"uvloop {version('uvloop')}, Linux {platform.release()}, {os.cpu_count()} cores, "
-        f"load {os.getloadavg()[0]:.2f} before"
+        f"Measured {time.strftime('%Y-%m-%d')} on {machine()}. Load average before: {os.getloadavg()[0]:.1f}.\n\n"
+        f"Versions: toxiproxy {names['real']}, embedded {names['embedded']}, uvloop {version('uvloop')}."
     )
 
 
 def main() -> int:
-    """Measure and print; 1 when a target is missed, 2 when there is no real server."""
+    """Measure, write and print; 1 when a target is missed, 2 when there is no real server."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.relay", description="The embedded Toxiproxy server.")
     parser.add_argument("--quick", action="store_true", help="a shorter run")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     try:
         with_what = versions()
     except ToxiproxyMissing as error:
         print(error, file=sys.stderr)
         return 2
-    text, reached = table(QUICK if options.quick else FULL)
-    print(f"{with_what}\n\n{text}")
-    return 0 if reached else 1
+    found = {"versions": with_what, **measured(QUICK if options.quick else FULL)}
+    text = markdown(found) + "\n"
+    options.out.mkdir(parents=True, exist_ok=True)
+    name = options.out / f"{found['date']}-relay{'-quick' if options.quick else ''}"
+    name.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+    name.with_suffix(".md").write_text(text)
+    sys.stdout.write(text)
+    return 0 if reached(found) else 1
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from faults.kinds.base import Kind
 from faults.kinds.brownout import Brownout
 from faults.kinds.cpu_limit import CpuLimit
 from faults.kinds.down import Down
+from faults.kinds.early_closure import EarlyClosure
 from faults.kinds.error_rate import ErrorRate
 from faults.kinds.flap import Flap
 from faults.kinds.kill import Kill
@@ -54,6 +55,7 @@ KINDS: dict[str, type[Kind]] = {
     "missing-workflow": MissingWorkflow,
     "missing-accounts": MissingAccounts,
     "lost-callback": LostCallback,
+    "early-closure": EarlyClosure,
 }
 
 

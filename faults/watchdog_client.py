@@ -18,6 +18,7 @@ from model.record import EventLog
 
 BEAT = 0.5  # seconds between two heartbeats
 ANSWER = 6.0  # seconds that an acknowledgement may take: the watchdog may be busy healing
+COMES_UP = 20.0  # seconds that the first one may take, on a machine that is busy
 
 
 class WatchdogError(Exception):
@@ -139,7 +140,7 @@ class Watchdog:
             if remember:
                 self._known[remember] = content
             try:
-                self._exchange(content)
+                self._exchange(content, ANSWER)
             except (OSError, ValueError) as error:
                 if self._closing.is_set():
                     raise WatchdogError(f"the watchdog (pid {self.pid}) didn't take {message!r}: {error}") from None
@@ -158,32 +159,32 @@ class Watchdog:
 
     def _repeat(self) -> None:
         for content in self._known.values():
-            self._exchange(content)
+            self._exchange(content, COMES_UP if content["message"] == "start" else ANSWER)
 
     def _note(self, event: str, **fields: object) -> None:
         log = EventLog(self._path, self._known.get("t0", {}).get("t0"))
         log.write(event, **fields)
         log.close()
 
-    def _exchange(self, content: Mapping[str, Any]) -> None:
+    def _exchange(self, content: Mapping[str, Any], patience: float) -> None:
         """Send one message and wait for its acknowledgement; raises OSError or ValueError."""
         self._number += 1
         self._send({**content, "number": self._number})
-        self._await_answer()
+        self._await_answer(patience)
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process.stdin
         os.write(self._process.stdin.fileno(), json.dumps(message).encode() + b"\n")
 
-    def _await_answer(self) -> None:
+    def _await_answer(self, patience: float) -> None:
         """Read lines until this message's number; raises OSError or ValueError."""
         assert self._process.stdout
-        deadline = monotonic() + ANSWER
+        deadline = monotonic() + patience
         line = b""
         while not (line.endswith(b"\n") and json.loads(line)["done"] == self._number):
             line = b"" if line.endswith(b"\n") else line
             if not select.select([self._process.stdout], [], [], max(0.0, deadline - monotonic()))[0]:
-                raise TimeoutError(f"no answer within {ANSWER:g} s")
+                raise TimeoutError(f"no answer within {patience:g} s")
             byte = os.read(self._process.stdout.fileno(), 1)
             if not byte:
                 raise ConnectionResetError("it has ended")

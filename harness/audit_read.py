@@ -3,9 +3,9 @@
 import csv
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 
@@ -92,12 +92,13 @@ class Reader:
 
     def _read_system(self, system: str, number: int) -> None:
         count, reason = 0, ""
-        path = self._record.spool("reads", f"{system.replace(':', '-')}-{number}")
-        with path.open("w", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
+        part = f"{system.replace(':', '-')}-{number}"
+        with self._spool("reads", part) as file, self._spool("attachments", part) as attached:
+            rows, beside = csv.writer(file, lineterminator="\n"), csv.writer(attached, lineterminator="\n")
             try:
                 for item in self._dossiers(system):
                     rows.writerow(_row(number, system, item))
+                    beside.writerows([number, system, item["code"], held] for held in item.get("attachments", ()))
                     count += 1
             except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
                 reason = f"{type(error).__name__}: {error}"
@@ -106,14 +107,40 @@ class Reader:
             "audit_read", system=system, **{"pass": number}, dossiers=count, complete=not reason, reason=reason
         )
 
+    def read_entries(self, keepers: Iterable[str]) -> None:
+        """Read every system that keeps books besides dossiers twice, into the record's ``entries``."""
+        keepers = tuple(keepers)
+        for number in PASSES:
+            with ThreadPoolExecutor(READERS) as pool:
+                list(pool.map(lambda system, number=number: self._read_books(system, number), keepers))
+
+    def _read_books(self, system: str, number: int) -> None:
+        count, reason = 0, ""
+        path = self._record.spool("entries", f"{system.replace(':', '-')}-{number}")
+        with path.open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            try:
+                for item in self._pages(system, "/entries"):
+                    rows.writerow([number, system, *(item[name] for name in ("book", "key", "owner", "value"))])
+                    count += 1
+            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+                reason = f"{type(error).__name__}: {error}"
+        self._events.write(
+            "entries_read", system=system, **{"pass": number}, entries=count, complete=not reason, reason=reason
+        )
+
+    def _spool(self, table: str, part: str) -> TextIO:
+        return self._record.spool(table, part).open("w", encoding="utf-8", newline="")
+
     def _dossiers(self, system: str) -> Iterator[dict[str, Any]]:
         if system in self._unreadable:
             raise ValueError("not asked again, since its first reading failed")
+        yield from self._pages(system, "/dossiers")
+
+    def _pages(self, system: str, path: str) -> Iterator[dict[str, Any]]:
         cursor: str | None = ""
         while cursor is not None:
-            page = self._client.get(
-                f"http://{self.addresses[system]}/dossiers", params={"after": cursor, "limit": PAGE}
-            )
+            page = self._client.get(f"http://{self.addresses[system]}{path}", params={"after": cursor, "limit": PAGE})
             content = page.raise_for_status().json()
             yield from content["items"]
             cursor = content["next"]

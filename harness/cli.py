@@ -115,6 +115,7 @@ def plan(campaign: Campaign, seed: Seed = None, changes: Changes = None, defects
 @app.command(
     epilog="Examples: thongsuot run cutover-morning · thongsuot run mine.toml --out runs/mine --seed 7 · "
     "thongsuot run cutover-morning --defect drop-sync · "
+    "thongsuot run drill.toml --unattended · "
     f"thongsuot run cutover-morning --expect-workers 2 --bind 10.0.0.1. {EXITS}"
 )
 def run(
@@ -129,6 +130,7 @@ def run(
     bind: Annotated[
         str, typer.Option(metavar="ADDR[:PORT]", help="Where those reach the master and the systems.")
     ] = LOOPBACK,
+    unattended: Annotated[bool, typer.Option(help="Acknowledge every step itself at once: for CI.")] = False,
 ) -> int:
     """Rehearse a campaign: stack, load, faults, healing, drain, audit, verdict, report."""
     chosen = read_campaign(campaign, seed, changes, defects)
@@ -137,12 +139,31 @@ def run(
     from harness.progress import progress_for
     from harness.run import run as rehearse
 
-    finished = rehearse(chosen, out or _default_out(chosen), toxiproxy, progress_for(err_console), crew)
+    folder, progress = out or _default_out(chosen), progress_for(err_console)
+    finished = rehearse(chosen, folder, toxiproxy, progress, crew, unattended=unattended)
     _print_verdict(finished.verdict, finished.reasons)
     out_console.print(Text(f"report: {finished.report}"), soft_wrap=True)
     for failure in finished.failures:
         err_console.print(Text(f"NOT HEALED: {failure}", style="bold red"), soft_wrap=True)
     return finished.code
+
+
+@app.command(
+    epilog="Examples: thongsuot ack runs/mine announce · thongsuot ack runs/mine cut-over --answer go. "
+    "Exit codes: 0 acknowledged · 2 there is nothing to acknowledge, or not so."
+)
+def ack(
+    run: Annotated[Path, typer.Argument(help="The record's folder of a run that goes on.")],
+    step: Annotated[str, typer.Argument(help="A step that it asks for.")],
+    answer: Annotated[
+        str | None, typer.Option(metavar="done|go|no-go", help="A deed is done; a decision needs go or no-go.")
+    ] = None,
+) -> int:
+    """Acknowledge a step of a drill from another terminal."""
+    from harness.ack import acknowledge
+
+    out_console.print(Text(acknowledge(run, step, answer)), soft_wrap=True)
+    return PASS
 
 
 @app.command(epilog="Example: thongsuot worker --master 10.0.0.1:5557")
@@ -239,9 +260,9 @@ def read_campaign(campaign: str, seed: int | None, changes: list[str] | None, de
     from faults.catalogue import validate
     from harness.defects import with_triggers
     from mocks.defects import DEFECTS
-    from scenarios.catalogue import JOURNEYS, OPERATIONS
+    from scenarios.catalogue import JOURNEYS, OPERATIONS, PLATFORMS
 
-    known = Known(frozenset(JOURNEYS), OPERATIONS, frozenset(DEFECTS), validate)
+    known = Known(frozenset(JOURNEYS), OPERATIONS, frozenset(DEFECTS), validate, PLATFORMS)
     return with_triggers(load(campaign, known, changes or [], seed=seed, defects=defects or []))
 
 

@@ -154,7 +154,7 @@ class Generator:
         said = self._master.hear(timeout)
         while said is not None:
             self._take(said)
-            said = self._master.hear(0.0)
+            said = None if self._outcome else self._master.hear(0.0)  # after its last word it ends
 
     def _take(self, said: dict[str, Any]) -> None:
         """Write down what the master says."""

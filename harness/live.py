@@ -2,9 +2,10 @@
 
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+from harness.tail import Tail
 from model.histogram import seconds_of
 from model.plan import Plan
 from model.record import COLUMNS, Record
@@ -13,22 +14,42 @@ WINDOW = 10
 """Seconds that live rates and quantiles look back."""
 
 
-class _Tail:
-    """Yields the complete lines that were appended to some files since the last look."""
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Requests that are alike, as a worker counted them.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._offsets: dict[Path, int] = {}
+    Attributes:
+        second: Whole second, since t0, in which they were due.
+        operation: What they do.
+        province: Whose citizens or officers sent them.
+        ok: Whether they succeeded.
+        bucket: Of their response time: ``model.histogram``.
+        count: How many.
+    """
 
-    def rows(self) -> Iterator[list[str]]:
-        for path in sorted(self._folder.glob("*.csv")):
-            with path.open("rb") as file:
-                file.seek(self._offsets.get(path, 0))
-                data = file.read()
-            whole = data.rfind(b"\n") + 1
-            self._offsets[path] = self._offsets.get(path, 0) + whole
-            for line in data[:whole].decode().splitlines():
-                yield line.split(",")
+    second: int
+    operation: str
+    province: str
+    ok: bool
+    bucket: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An arrival whose journey has ended.
+
+    Attributes:
+        province: Whose citizen or officer it was.
+        intended: When it was due, seconds since t0.
+        finished: When it ended, seconds since t0; when it was due where it never began.
+        ok: Whether every request succeeded.
+    """
+
+    province: str
+    intended: float
+    finished: float
+    ok: bool
 
 
 class Live:
@@ -39,6 +60,11 @@ class Live:
         arrivals: outcome -> arrivals so far.
         faults: ids of the faults that are on.
         backlog: Messages that wait in outboxes, while draining.
+        fresh: Requests that the last look found.
+        ended: Arrivals that the last look found.
+        stops: Name of a stop condition -> what it is at.
+        fired: Name of the stop condition that has fired, None where none has.
+        open_steps: Step that waits for somebody -> seconds that are left.
     """
 
     def __init__(self, plan: Plan, record: Record) -> None:
@@ -48,20 +74,27 @@ class Live:
         self.buckets: Counter[int] = Counter()
         self.faults: set[str] = set()
         self.backlog = 0
-        self._samples = _Tail(record.path("samples"))
-        self._ends = _Tail(record.path("arrivals"))
+        self.fresh: list[Requests] = []
+        self.ended: list[Ended] = []
+        self.stops: dict[str, float] = {}
+        self.fired: str | None = None
+        self.open_steps: dict[str, float] = {}
+        self._samples = Tail(record.path("samples"))
+        self._ends = Tail(record.path("arrivals"))
         self._seconds: dict[int, Counter[tuple[str, bool]]] = defaultdict(Counter)
         self._recent: deque[tuple[float, str, int, int]] = deque()
 
     def look(self) -> None:
         """Read what the workers have written since the last look."""
+        self.fresh, self.ended = [], []
         columns = list(COLUMNS["samples"])
         for row in self._samples.rows():
             entry = dict(zip(columns, row, strict=True))
             if entry["kind"] == "response":
                 self._count(entry)
+        columns = list(COLUMNS["arrivals"])
         for row in self._ends.rows():
-            self.arrivals[row[-1]] += 1
+            self._end(dict(zip(columns, row, strict=True)))
         self._forget()
 
     def _count(self, entry: dict[str, str]) -> None:
@@ -71,6 +104,12 @@ class Live:
         self._seconds[int(entry["second"])][entry["province"], ok] += count
         if ok:
             self._recent.append((time.monotonic(), entry["province"], bucket, count))
+        self.fresh.append(Requests(int(entry["second"]), entry["operation"], entry["province"], ok, bucket, count))
+
+    def _end(self, entry: dict[str, str]) -> None:
+        intended, outcome = float(entry["intended"]), entry["outcome"]
+        self.arrivals[outcome] += 1
+        self.ended.append(Ended(entry["province"], intended, float(entry["finished"] or intended), outcome == "ok"))
 
     def _forget(self) -> None:
         while self._recent and self._recent[0][0] < time.monotonic() - WINDOW:

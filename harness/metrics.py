@@ -44,9 +44,25 @@ class RunCollector(Collector):
         for fault in self._live.plan.faults:
             active.add_metric([fault.id, fault.kind, fault.target], float(fault.id in self._live.faults))
         yield active
+        yield from self._drill()
         yield GaugeMetricFamily(
             "thongsuot_backlog_messages", "Messages that wait in outboxes while draining.", value=self._live.backlog
         )
+
+    def _drill(self) -> Iterator[Metric]:
+        """Yield what stop conditions are at, and which steps wait."""
+        value = GaugeMetricFamily("thongsuot_stop_value", "What a stop condition is at.", labels=["stop", "indicator"])
+        limit = GaugeMetricFamily("thongsuot_stop_limit", "It fires above this.", labels=["stop", "indicator"])
+        fired = GaugeMetricFamily("thongsuot_stop_fired", "1 once it has fired.", labels=["stop", "indicator"])
+        for stop in self._live.plan.stops:
+            labels = [stop.name, stop.indicator]
+            value.add_metric(labels, self._live.stops.get(stop.name, 0.0))
+            limit.add_metric(labels, stop.limit)
+            fired.add_metric(labels, float(self._live.fired == stop.name))
+        steps = GaugeMetricFamily("thongsuot_step_open", "1 while a step waits for somebody.", labels=["step"])
+        for step in self._live.plan.steps:
+            steps.add_metric([step.id], float(step.id in self._live.open_steps))
+        yield from (value, limit, fired, steps)
 
     def _response_time(self) -> Metric:
         counts = dict(self._live.buckets)

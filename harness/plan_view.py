@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from rich.console import Console
 from rich.table import Table
 
+from harness import plan_drill
 from model import traffic
 from model.links import touched_province
 from model.plan import Objective, Phase, Plan, Replay
-from reports.statistics import samples_needed
+from reports.indicators import samples_needed
 from scenarios.catalogue import EXPECTED
 
 MANY_LINKS = 12
@@ -27,6 +28,8 @@ def show(plan: Plan, console: Console) -> None:
             console.print(f"{fault.id} breaks {', '.join(fault.targets)}", highlight=False, markup=False)
     if plan.control:
         console.print(f"control provinces: {', '.join(plan.control)}", highlight=False)
+    for part in plan_drill.parts(plan):
+        console.print(part, highlight=False)
     console.print(_links(plan), highlight=False, markup=False)
     console.print(_objectives(plan) if plan.objectives else "no objectives: judged on integrity and validity alone")
     console.print(
@@ -54,17 +57,18 @@ def _expected_journeys(plan: Plan, phase: Phase) -> dict[str, float]:
 
 
 def expected_samples(plan: Plan, objective: Objective) -> tuple[float, int | None]:
-    """Estimate the samples an objective gets in its scarcest scope, and how many it needs (None: one is enough)."""
+    """Estimate the samples an objective gets in its scarcest scope: arrivals for interruptions, else requests.
+
+    Returns:
+        The estimate, and how many it needs: ``reports.indicators.samples_needed``.
+    """
     phases = [phase for phase in plan.phases if not objective.phases or phase.name in objective.phases]
-    counts = expected_requests(plan, phases)
-    total = sum(count for name, count in counts.items() if not objective.operations or name in objective.operations)
-    return total * _share(plan, objective), _needed(objective)
-
-
-def _needed(objective: Objective) -> int | None:
-    if objective.indicator in ("availability", "isolation"):
-        return samples_needed(objective.target)
-    return samples_needed(objective.quantile) if objective.quantile else None
+    if objective.indicator == "interruption":
+        total = plan.load.scale * sum(phase.arrivals for phase in phases)
+    else:
+        counts = expected_requests(plan, phases)
+        total = sum(count for name, count in counts.items() if not objective.operations or name in objective.operations)
+    return total * _share(plan, objective), samples_needed(objective, plan)
 
 
 def _share(plan: Plan, objective: Objective) -> float:
@@ -128,8 +132,8 @@ def _objectives(plan: Plan) -> Table:
         table.add_column(name, justify="right" if name in ("target", "samples ≈", "needed") else "left")
     for objective in plan.objectives:
         samples, needed = expected_samples(plan, objective)
-        counted = needed is not None
-        enough = "—" if not counted else "yes" if samples >= (needed or 0) else "[bold red]no[/]"
+        counted = needed != 1
+        enough = "yes" if needed is not None and samples >= needed else "[bold red]no[/]"
         quantile = f" p{objective.quantile * 100:g}" if objective.quantile else ""
         table.add_row(
             objective.name,
@@ -137,7 +141,7 @@ def _objectives(plan: Plan) -> Table:
             objective.scope,
             f"{objective.target:g}",
             f"{samples:.0f}" if counted else "—",
-            f"{needed}" if counted else "—",
-            enough,
+            (f"{needed}" if needed else "∞") if counted else "—",
+            enough if counted else "—",
         )
     return table

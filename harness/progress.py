@@ -12,6 +12,8 @@ from rich.text import Text
 from harness.live import Live
 from model import places
 
+NEAR = 0.7
+"""Share of its limit from which on a stop condition is shown."""
 LINE_EVERY = 5.0
 """Seconds between two lines where there is no terminal."""
 
@@ -43,7 +45,7 @@ class LineProgress:
 
     def step(self, text: str) -> None:
         """Print the step."""
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def show(self, live: Live, t: float) -> None:
         """Print a line when the last one is old enough."""
@@ -64,7 +66,7 @@ class ScreenProgress:
 
     def step(self, text: str) -> None:
         """Print the step above the panel."""
-        self._console.print(Text(text, style="dim"))
+        self._console.print(Text(text, style="dim"), soft_wrap=True)
 
     def show(self, live: Live, t: float) -> None:
         """Redraw the panel."""
@@ -91,6 +93,7 @@ def summary(live: Live, t: float) -> str:
         f"{live.errors()} errors",
         f"faults: {', '.join(sorted(live.faults)) or 'none'}",
         f"worst provinces: {worst(live)}",
+        *notices(live),
     ]
     return " · ".join(parts)
 
@@ -110,6 +113,8 @@ def panel(live: Live, t: float) -> RenderableType:
     table.add_row("errors", Text(str(errors), style="bold red" if errors else "green"))
     table.add_row("faults", Text(", ".join(sorted(live.faults)) or "none", style="yellow" if live.faults else ""))
     table.add_row("worst provinces", worst(live))
+    for notice in notices(live):
+        table.add_row("", Text(notice, style="bold yellow"))
     bar = ProgressBar(total=live.plan.duration, completed=min(max(t, 0.0), live.plan.duration), width=60)
     return Group(table, bar)
 
@@ -121,3 +126,13 @@ def worst(live: Live) -> str:
     if failing:
         return ", ".join(f"{names[code].name} {share:.0%} failed" for code, share in failing)
     return ", ".join(f"{names[code].name} p95 {seconds * 1000:.0f} ms" for code, seconds in slowest) or "–"
+
+
+def notices(live: Live) -> list[str]:
+    """Say which steps wait for somebody, and which stop conditions have fired or come near their limit."""
+    texts = [f"step {name}: {left:.0f} s left" for name, left in live.open_steps.items()]
+    if live.fired:
+        return [*texts, f"stopped by {live.fired}"]
+    found = [(stop, live.stops.get(stop.name, 0.0)) for stop in live.plan.stops]
+    near = [(stop, value) for stop, value in found if value > 0 and value >= NEAR * stop.limit]
+    return [*texts, *(f"{stop.name} at {value:.3g}, stops above {stop.limit:g}" for stop, value in near)]

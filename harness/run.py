@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from faults.keeper import Keeper
@@ -15,6 +16,7 @@ from faults.toxiproxy import Proxies
 from faults.watchdog_client import Watchdog
 from harness import metrics
 from harness.audit_read import Reader
+from harness.drill import Drill
 from harness.environment import describe
 from harness.errors import HarnessError, UsageError
 from harness.exits import BROKEN, INTERRUPTED
@@ -25,6 +27,8 @@ from harness.ports import LOOPBACK, free_ports
 from harness.progress import Progress
 from harness.stack import LocalStack, remove_state
 from harness.timeline import Timeline
+from model import blast
+from model.books import keepers
 from model.plan import PROCESS_KINDS, Plan
 from model.record import EventLog, Record
 from scenarios.catalogue import OPERATIONS
@@ -77,12 +81,20 @@ class Parts:
     keeper: Keeper
 
 
-def run(plan: Plan, out: Path, toxiproxy: str, progress: Progress, crew: Crew | None = None) -> Finished:
+def run(
+    plan: Plan,
+    out: Path,
+    toxiproxy: str,
+    progress: Progress,
+    crew: Crew | None = None,
+    *,
+    unattended: bool = False,
+) -> Finished:
     """Rehearse a campaign.
 
     1. Open the record; start the watchdog.
     2. Bring up Toxiproxy and the systems behind it; let the load's workers join.
-    3. Send the arrivals; break and heal on the same clock.
+    3. Send the arrivals; break and heal on the same clock, as long as the drill's conditions allow it.
     4. Heal everything, whatever happened.
     5. Drain; read every dossier twice.
     6. Judge, report.
@@ -101,12 +113,11 @@ def run(plan: Plan, out: Path, toxiproxy: str, progress: Progress, crew: Crew | 
         generator = Generator(plan, record, events, watchdog, crew)
         cleanup.callback(generator.end)
         parts = bring_up(plan, record, events, watchdog, toxiproxy, cleanup, progress, crew.bind)
-        generator.join(progress.step, lambda: interrupt.check("before the load began"))
+        generator.join(progress.step, lambda: wait_on(parts, interrupt))
 
         live = Live(plan, record)
         serve_metrics(live, events, cleanup, progress)
-        timeline = send_load(plan, parts, generator, live, interrupt, progress)
-        failures = timeline.failures
+        failures = send_load(plan, parts, generator, live, interrupt, progress, unattended)
 
         read_back(plan, parts, live, interrupt, progress)
         events.write("run_finished", interrupted=interrupt.requested)
@@ -169,6 +180,12 @@ def bring_up(
     return Parts(record, events, watchdog, proxies, stack, keeper)
 
 
+def wait_on(parts: Parts, interrupt: Interrupt) -> None:
+    """Look after Toxiproxy before the load begins; raises Interrupted where the run is asked to end."""
+    interrupt.check("before the load began")
+    parts.keeper.look()
+
+
 def serve_metrics(live: Live, events: EventLog, cleanup: ExitStack, progress: Progress) -> None:
     """Serve live metrics while the run goes on."""
     port = next(free_ports())
@@ -180,23 +197,34 @@ def serve_metrics(live: Live, events: EventLog, cleanup: ExitStack, progress: Pr
 
 
 def send_load(
-    plan: Plan, parts: Parts, generator: Generator, live: Live, interrupt: Interrupt, progress: Progress
-) -> Timeline:
-    """Send the arrivals, break and heal on the same clock; everything is healed when this returns or raises."""
+    plan: Plan,
+    parts: Parts,
+    generator: Generator,
+    live: Live,
+    interrupt: Interrupt,
+    progress: Progress,
+    unattended: bool,
+) -> Sequence[str]:
+    """Send the arrivals, break and heal on the same clock; everything is healed when this returns or raises.
+
+    Returns:
+        What could not be healed.
+    """
     t0 = time.monotonic() + LEAD
     parts.events.t0 = t0
     parts.watchdog.set_t0(t0)
-    site = Site(parts.proxies, parts.stack, parts.stack.addresses, parts.stack.token)
-    lives = [Life(fault, site=site, watchdog=parts.watchdog, events=parts.events) for fault in plan.faults]
-    timeline = Timeline(lives, t0)
+    timeline, drill = schedule(plan, parts, progress, unattended)
+    parts.stack.announce_cutover(t0)
     generator.begin(t0)
     parts.events.write("t0", monotonic=t0)
     timeline.start()
     try:
-        outcome = watch(plan, parts, generator, timeline, live, interrupt, progress)
+        drill.start()
+        outcome = watch(plan, parts, generator, timeline, drill, live, interrupt, progress)
     finally:
+        drill.close()
         timeline.heal()
-    live.faults = set()
+    live.faults, live.open_steps = set(), {}
     parts.events.write(
         "load_stopped",
         planned=outcome.planned,
@@ -206,7 +234,18 @@ def send_load(
         broken=outcome.broken,
         errors=outcome.errors,
     )
-    return timeline
+    return timeline.failures
+
+
+def schedule(plan: Plan, parts: Parts, progress: Progress, unattended: bool) -> tuple[Timeline, Drill]:
+    """Put the faults on the run's clock, and what decides about them beside it."""
+    site = Site(parts.proxies, parts.stack, parts.stack.addresses, parts.stack.token)
+    lives = [Life(fault, site=site, watchdog=parts.watchdog, events=parts.events) for fault in plan.faults]
+    timeline = Timeline(lives, parts.events.t0 or 0.0, partial(blast.excess, plan), parts.events)
+    drill = Drill(
+        plan, parts.record, parts.events, timeline, parts.stack.addresses, progress.step, unattended=unattended
+    )
+    return timeline, drill
 
 
 def watch(
@@ -214,6 +253,7 @@ def watch(
     parts: Parts,
     generator: Generator,
     timeline: Timeline,
+    drill: Drill,
     live: Live,
     interrupt: Interrupt,
     progress: Progress,
@@ -231,8 +271,11 @@ def watch(
         parts.keeper.look()
         live.faults = set(timeline.active)
         live.look()
+        if not stopped:
+            drill.look(t, live)
         progress.show(live, t)
         if outcome is not None:
+            drill.close(finished=not stopped)
             return outcome
         if interrupt.requested and not stopped:
             stopped = True
@@ -258,6 +301,7 @@ def read_back(plan: Plan, parts: Parts, live: Live, interrupt: Interrupt, progre
 
     def told(backlog: int) -> None:
         live.backlog = backlog
+        parts.keeper.look()
 
     interrupted = interrupt.requested
     reader = Reader(parts.stack.addresses, parts.record, parts.events)
@@ -270,6 +314,7 @@ def read_back(plan: Plan, parts: Parts, live: Live, interrupt: Interrupt, progre
             parts.events.write("interrupted")
         progress.step("reading every dossier, twice")
         reader.read()
+        reader.read_entries(keepers(plan.stack.provinces, plan.stack.platforms))
     finally:
         reader.close()
 

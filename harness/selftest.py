@@ -117,8 +117,8 @@ def _try(case: Case, out: Path, toxiproxy: str) -> Trial:
 
 def failed_checks(verdict: Mapping[str, Any]) -> set[str]:
     """Name what failed in a ``verdict.json``."""
-    integrity = verdict.get("integrity", {})
-    found = {name for name, codes in integrity.items() if isinstance(codes, list) and codes}
+    harmed = (*verdict.get("integrity", {}).items(), *verdict.get("books", {}).items())
+    found = {name for name, codes in harmed if isinstance(codes, list) and codes}
     found |= {result["indicator"] for result in verdict.get("objectives", ()) if result["verdict"] == "fail"}
     return found | ({"alerts"} if any(a.get("verdict") == "fail" for a in verdict.get("alerts", ())) else set())
 

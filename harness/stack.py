@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from faults.control import ask
 from faults.kinds.base import FaultError
 from faults.server import Server
 from faults.toxiproxy import Proxies
@@ -94,6 +95,22 @@ class LocalStack:
         self._server = server
         self._write()
         self._events.write("stack_started", systems=len(self.addresses), links=len(self.routes))
+
+    def announce_cutover(self, t0: float) -> None:
+        """Tell the provinces when their old interfaces close; raises HarnessError where one doesn't take it.
+
+        Args:
+            t0: Monotonic seconds.
+        """
+        if self._plan.cutover is None:
+            return
+        at = time.time() - time.monotonic() + t0 + self._plan.cutover.at
+        content = {"at": at, "redirect": self._plan.cutover.redirect}
+        for code in self._plan.stack.provinces:
+            address = self.addresses[province_system(code)]
+            answer = ask(address, "PUT", "/control/cutover", content, {"Authorization": f"Bearer {self.token}"})
+            if answer.status != 200:
+                raise HarnessError(f"province {code} didn't take T_cutover: {answer.status} {answer.body[:200]!r}")
 
     def _launch(self, group: Group) -> None:
         config = self._record.path(f"state/{group.name}.json")

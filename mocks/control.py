@@ -29,6 +29,7 @@ ATTRIBUTES: dict[str, frozenset[str]] = {
     "missing-workflow": frozenset({"share"}),
     "missing-accounts": frozenset({"share"}),
     "lost-callback": frozenset({"share"}),
+    "early-closure": frozenset(),
 }
 """Every kind, and its attributes, all of which must be given."""
 
@@ -87,7 +88,7 @@ class Control:
         """Return the routes of the control API, none where no token opens it."""
         if not self._token:
             return ()
-        path, auth = "/control/faults/{id}", self._check
+        path, auth = "/control/faults/{id}", self.check
         return (
             Route("GET", "/control/faults", "control_list", self.list, gives=Actives, auth=auth, spared=True),
             Route("GET", path, "control_get", self.get, gives=Active, auth=auth, spared=True),
@@ -169,7 +170,8 @@ class Control:
         held = self._held[name]
         return Active(name, held.kind, dict(held.attributes), round(held.until - self._clock(), 3))
 
-    def _check(self, token: str) -> Literal[True]:
+    def check(self, token: str) -> Literal[True]:
+        """Let whoever has the token in; raises Refusal 401."""
         if not hmac.compare_digest(token.encode(), self._token.encode()):
             raise Refusal(401, "unauthorised", "the token is wrong")
         return True

@@ -49,7 +49,34 @@ DEFECTS: dict[str, Defect] = {
         "counters are closed while the portal doesn't take the province's messages", 16, ("availability",)
     ),
     "sync-inline": Defect("counters wait, up to 60 s, until the portal has taken the dossier", 21, ("response_time",)),
+    "fake-success": Defect(
+        "portal and provinces mark data as verified though the database didn't answer", 14, ("unfounded",)
+    ),
+    "axis-duplicate": Defect("the axis delivers a document that is sent again a second time", 10, ("duplicated",)),
+    "axis-drops-rejects": Defect(
+        "a rejected document vanishes from the axis instead of going back to its sender", 10, ("lost",)
+    ),
+    "hotline-shares-queue": Defect(
+        "alerts wait behind the hotline's callers, and are dropped when its queue is full",
+        5,
+        ("availability", "response_time"),
+    ),
+    "draft-lost": Defect("every fifth draft is acknowledged and kept empty", 7),
+    "draft-lost-on-redirect": Defect("the portal takes a citizen over from the old interface without the draft", 2),
+    "attachment-truncated": Defect("every third upload is declared complete though bytes are missing", 18),
+    "orphan-of-missing-account": Defect("dossiers of an officer without an account are nobody's, for good", 19),
+    "missing-workflow-refused": Defect("provinces don't receive dossiers of procedures without a workflow", 17),
+    "refused-for-reorganisation": Defect("counters refuse every fourth dossier because of the reorganisation", 4),
+    "counter-in-memory": Defect("provinces count their codes in memory: a restart begins anew", 23),
+    "no-throttle": Defect("the portal lets one account submit as fast as it can", 8),
 }
+SHARES = {
+    "draft-lost": 20,
+    "draft-lost-on-redirect": 100,
+    "attachment-truncated": 33,
+    "refused-for-reorganisation": 25,
+}
+"""Of defects that strike some of many: percent of them."""
 _COLLAPSED = frozenset({State.MORE_PAPERS, State.FEE_DUE, State.STOPPED})
 
 
@@ -101,12 +128,42 @@ class Defects:
         """Whether an intake waits for synchronisation."""
         return "sync-inline" in self._names
 
+    def on(self, name: str) -> bool:
+        """Tell whether a defect is on."""
+        return name in self._names
+
+    def hits(self, name: str, identity: str) -> bool:
+        """Tell whether a defect of ``SHARES`` is on and strikes this identity: always the same ones."""
+        if name not in self._names:
+            return False
+        digest = hashlib.blake2b(f"{self._seed}:{name}:{identity}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest) % 100 < SHARES[name]
+
     def drops(self, identity: str) -> bool:
         """Tell whether the receiver discards a sync message: always the same ones."""
         if "drop-sync" not in self._names:
             return False
         digest = hashlib.blake2b(f"{self._seed}:{identity}".encode(), digest_size=8).digest()
         return int.from_bytes(digest) % DROP_SHARE == 0
+
+    def invented_receipt(self, request: str) -> str | None:
+        """Return the receipt number that is made up for a database that kept silent; None: none is."""
+        return f"BN-{request}" if "fake-success" in self._names else None
+
+    @property
+    def delivers_twice(self) -> bool:
+        """Whether the axis takes a document that is sent again for a new one."""
+        return "axis-duplicate" in self._names
+
+    @property
+    def drops_rejects(self) -> bool:
+        """Whether a document that its recipient rejects is gone."""
+        return "axis-drops-rejects" in self._names
+
+    @property
+    def shares_queue(self) -> bool:
+        """Whether alerts wait in the queue of the hotline's callers."""
+        return "hotline-shares-queue" in self._names
 
     def reported(self, state: State) -> State:
         """Return the state that a province reports to the portal."""

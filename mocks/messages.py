@@ -41,6 +41,23 @@ class Enquiry(Citizen):
     MaCanBo: Text
 
 
+class Confirmation(Citizen):
+    """A database is asked to confirm what a data-only dossier rests on; the same ``MaYeuCau`` gets the same receipt."""
+
+    MaYeuCau: Text
+    MaHoSo: DossierCode
+    MaTTHC: Text
+    MaDonVi: Text
+    CoSoDuLieu: Text
+
+
+class Confirmed(msgspec.Struct):
+    """A database confirms; ``MaBienNhan`` is the number of its receipt."""
+
+    MaBienNhan: str
+    error_code: int = 0
+
+
 class Resident(msgspec.Struct):
     """What the population database knows of a citizen."""
 
@@ -59,13 +76,14 @@ class Applicant(Body):
 
 
 class Submission(Body):
-    """A dossier as a citizen submits it, or an officer takes it in."""
+    """A dossier as a citizen submits it, or an officer takes it in; ``attachments`` by their SHA-256."""
 
     procedure: Text
     province: ProvinceCode
     commune: CommuneCode
     applicant: Applicant
     form: dict[str, Any]
+    attachments: Annotated[list[Hash], msgspec.Meta(max_length=20)] = []  # noqa: RUF012  msgspec copies it
 
 
 class Submitted(msgspec.Struct):

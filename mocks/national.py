@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from mocks import intake, keys, outbox, register
+from mocks import attachments, drafts, intake, keys, outbox, register
+from mocks.attachments import HAND_OVER
 from mocks.messages import (
     CREATE,
     Citizen,
@@ -28,21 +29,18 @@ from mocks.messages import (
 from mocks.portal import Portal
 from mocks.posting import POSTS, Posting
 from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
+from mocks.takeover import Takeover
+from mocks.throttle import Throttle
 from mocks.tokens import Claims, Signer, TokenError
-from mocks.upstream import ask, ask_population
-from mocks.vneid import UserInfo
+from mocks.upstream import AccessToken, ask, ask_population, ask_user, understood
+from mocks.verification import SCHEMA as VERIFICATION
+from mocks.verification import Verification
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
 from model import procedures
 from model.dossier import Channel, State
 from model.links import PEOPLE, Link, province_system
 
 SESSION_LIFE = 8 * 3600.0  # seconds
-
-
-class AccessToken(Body):
-    """VNeID's access token, for which the portal opens a session."""
-
-    access_token: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]+$", max_length=4000)]
 
 
 class CitizenSession(msgspec.Struct):
@@ -93,19 +91,31 @@ class PaymentAsked(msgspec.Struct):
 class National(DossierSystem):
     """The portal."""
 
-    schema = register.SCHEMA + keys.SCHEMA + outbox.SCHEMA
+    schema = "".join((register.SCHEMA, keys.SCHEMA, outbox.SCHEMA, drafts.SCHEMA, attachments.SCHEMA, VERIFICATION))
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
-        self._signer = Signer(self.store.secret())
         self._portal = Portal(self.store, self.metrics, surroundings.defects, self._signer)
         self._vneid = self.client("vneid")
         self._population = self.client("population")
         self._payment = self.client("payment")
         for province in surroundings.provinces:
-            target = province_system(province)
-            posting = Posting(self.client(target), "/api/dossiers")
-            self.outbox.open(Link(name, target).name, posting.deliver, {CREATE: POSTS})
+            self._open_outbox(province_system(province))
+        self._verification.open()
+
+    def prepare(self) -> None:
+        """Open the store, and make who takes citizens over from old interfaces."""
+        super().prepare()
+        self._signer = Signer(self.store.secret())
+        self._throttle = Throttle(self.surroundings.defects)
+        clients = {code: self.client(province_system(code)) for code in self.surroundings.provinces}
+        self._takeover = Takeover(clients, self.drafts, self._signer, self.surroundings.defects)
+
+    def _open_outbox(self, target: str) -> None:
+        posting = Posting(self.client(target), "/api/dossiers")
+        courier = self.attachments.courier(self.client(target))
+        deliver = attachments.by_service({CREATE: posting.deliver, HAND_OVER: courier})
+        self.outbox.open(Link(self.name, target).name, deliver, {CREATE: POSTS, HAND_OVER: attachments.COURIERS})
 
     async def start(self) -> None:
         """Start committer and senders, and read the intake."""
@@ -116,7 +126,9 @@ class National(DossierSystem):
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
         citizen = self._citizen
+        self._verification = Verification(self, citizen)
         return (
+            *self._verification.routes(),
             Route("POST", "/sync", "sync", self.sync, SyncCall, SyncReply),
             Route("POST", "/login", "login", self.login, Login, Session),
             Route("POST", "/session", "session", self.open_session, AccessToken, CitizenSession),
@@ -132,6 +144,9 @@ class National(DossierSystem):
                 auth=citizen, keyed=True,
             ),
             Route("POST", "/payments/callback", "callback", self.callback, PaymentNotice, Created),
+            *self.drafts.routes(citizen, self.submit),
+            *self.attachments.routes(citizen),
+            *self._takeover.routes(),
         )  # fmt: skip
 
     async def sync(self, call: Call[SyncCall]) -> SyncReply:
@@ -144,14 +159,7 @@ class National(DossierSystem):
 
     async def open_session(self, call: Call[AccessToken]) -> CitizenSession:
         """Open a session for whoever VNeID says the token belongs to."""
-        headers = {"Authorization": f"Bearer {call.content.access_token}"}
-        received = await ask(self._vneid, "vneid", "GET", "/userinfo", headers=headers)
-        if received.status != 200:
-            raise Refusal(401, "unauthorised", "VNeID does not accept the access token")
-        try:
-            user = msgspec.json.decode(received.body, type=UserInfo)
-        except (msgspec.DecodeError, UnicodeError):
-            raise Refusal(502, "upstream", "vneid answered what isn't user information") from None
+        user = await ask_user(self._vneid, call.content.access_token)
         claims = Claims("citizen", user.SoDinhDanh, user.HoVaTen)
         return CitizenSession(self._signer.sign(claims, SESSION_LIFE), user.TechID, user.HoVaTen)
 
@@ -182,6 +190,7 @@ class National(DossierSystem):
         )
 
     def _store(self, connection: sqlite3.Connection, call: Call[Submission], fee: int) -> Reply:
+        self._throttle.admit(call.session.sub)
         new = intake.new_dossier(connection, "G", call, Channel.ONLINE)
         first = (1, State.REGISTERED.value, round(time.time(), 6))
         register.add(connection, new, [first])
@@ -191,6 +200,9 @@ class National(DossierSystem):
         )  # fmt: skip
         link = Link(self.name, province_system(new.province)).name
         self.outbox.put(connection, link, (new.code, CREATE, msgspec.json.encode(item)))
+        for message in self.attachments.attach(connection, call.session.sub, new.code, call.content.attachments):
+            self.outbox.put(connection, link, message)
+        drafts.close(connection, call, new.code)
         return created(201, Submitted(new.code, first[1], first[0], fee))
 
     async def payment(self, call: Call[Nothing]) -> Reply:
@@ -221,10 +233,7 @@ class National(DossierSystem):
             "MaXacThuc": proof(self.name, code, fee, shared_secret(self.name)),
         }
         received = await ask(self._payment, "payment", "POST", "/payments", msgspec.json.encode(order))
-        try:
-            opened = msgspec.json.decode(received.body, type=PaymentOpened)
-        except (msgspec.DecodeError, UnicodeError):
-            raise Refusal(502, "upstream", f"payment answered {received.status}") from None
+        opened = understood(received, "payment", PaymentOpened)
         return PaymentAsked(opened.MaGiaoDich, opened.UrlThanhToan, fee)
 
     async def callback(self, call: Call[PaymentNotice]) -> Created:

@@ -10,6 +10,7 @@ from mocks.wire import KEY, Failure, Nothing, Route
 
 _REF = "#/components/schemas/{name}"
 _MEDIA = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
+_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
 def document(title: str, routes: Sequence[Route]) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def document(title: str, routes: Sequence[Route]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": _schemas(routes),
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": _security(routes),
         },
     }
 
@@ -42,14 +43,22 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": _parameters(route),
         "responses": {str(route.status): _success(route), "default": _content("An error", Failure)},
     }
-    if route.source != "query" and route.takes is not Nothing:
+    if route.source == "bytes":
+        operation["requestBody"] = {"required": True, "content": _BYTES}
+    elif route.source != "query" and route.takes is not Nothing:
         operation["requestBody"] = {
             "required": True,
             "content": {_MEDIA[route.source]: {"schema": _ref(route.takes)}},
         }
     if route.auth is not None:
-        operation["security"] = [{"bearer": []}]
+        operation["security"] = [{route.cookie or "bearer": []}]
     return operation
+
+
+def _security(routes: Sequence[Route]) -> dict[str, Any]:
+    cookies = sorted({route.cookie for route in routes if route.cookie})
+    schemes: dict[str, Any] = {name: {"type": "apiKey", "in": "cookie", "name": name} for name in cookies}
+    return {"bearer": {"type": "http", "scheme": "bearer"}, **schemes}
 
 
 def _success(route: Route) -> dict[str, Any]:

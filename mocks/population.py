@@ -3,21 +3,27 @@
 from functools import cache
 
 from mocks.messages import Enquiry, Resident
-from mocks.system import System
+from mocks.receipts import ReceiptKeeper
 from mocks.wire import Call, Refusal, Route
 from model import people, places
 
 
-class Population(System):
-    """Knows every invented citizen; needs no memory, since a number tells everything about its holder."""
+class Population(ReceiptKeeper):
+    """Knows every invented citizen: a number tells everything about its holder. Remembers its receipts only."""
+
+    databases = ("population",)
 
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
-        return (Route("POST", "/ndxp/population", "population", self.look_up, Enquiry, Resident),)
+        return (
+            Route("POST", "/ndxp/population", "population", self.look_up, Enquiry, Resident),
+            *super().table(),
+        )
 
     async def start(self) -> None:
         """Read the communes, so that the first request needn't."""
         address("000000000000")
+        await super().start()
 
     async def look_up(self, call: Call[Enquiry]) -> Resident:
         """Confirm a citizen's data."""

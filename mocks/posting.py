@@ -33,10 +33,11 @@ class Posting:
             received = await self.client.request("POST", self.path, message.body)
         except LinkError:
             return Outcome.RETRY
-        return _judged(received.body) if received.status == 200 else Outcome.RETRY
+        return judged(received.body) if received.status == 200 else Outcome.RETRY
 
 
-def _judged(body: bytes) -> Outcome:
+def judged(body: bytes) -> Outcome:
+    """Return what an answer ``Created`` means for its message; what can't be read is to be repeated."""
     try:
         answer = msgspec.json.decode(body, type=Created)
     except (msgspec.DecodeError, UnicodeError):

@@ -3,13 +3,18 @@
 import hmac
 import sqlite3
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal, cast
 
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from mocks import intake, keys, outbox, register
+from mocks import attachments, drafts, intake, keys, outbox, public_ui, register, worklist
+from mocks.attachments import HAND_OVER
+from mocks.chancery import Chancery
+from mocks.incidents import Incidents
 from mocks.messages import (
     CREATE,
     ITEM_EXISTS,
@@ -20,6 +25,7 @@ from mocks.messages import (
     ProgressItem,
     Resident,
     Session,
+    Step,
     Submission,
     Submitted,
     SyncItem,
@@ -28,17 +34,20 @@ from mocks.messages import (
 )
 from mocks.portal import EXISTS, ITEM_REFUSED, new_of
 from mocks.province_sync import PortalSync
+from mocks.public_ui import PublicInterface
 from mocks.store import Store
 from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
 from mocks.tokens import Claims, Signer, TokenError
 from mocks.upstream import ask_population
+from mocks.verification import SCHEMA as VERIFICATION
+from mocks.verification import Verification
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
+from mocks.worklist import Claim, Claimed, Waiting
 from model import procedures
 from model.dossier import Channel, State, TransitionError, next_state
-from model.links import Link, province_of
+from model.links import PEOPLE, Link, province_of
 
 SESSION_LIFE = 8 * 3600.0  # seconds
-CLAIM = 60.0  # seconds
 INLINE_WAIT = 60.0  # seconds; clients in the field read with this time-out and no retry [P]
 CREATE_CHUNK = 50  # items of one DongBoHoSoMC
 PREFIX = "cb."
@@ -49,27 +58,6 @@ class OfficerLogin(Body):
 
     account: Text
     password: Text
-
-
-class Claim(Body):
-    """How many dossiers an officer takes."""
-
-    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
-
-
-class ClaimedItem(msgspec.Struct):
-    """A dossier that is the officer's now."""
-
-    code: str
-    state: int
-    sequence: int
-    procedure: str
-
-
-class Claimed(msgspec.Struct):
-    """What the officer got."""
-
-    items: list[ClaimedItem]
 
 
 class StepOrder(Body):
@@ -113,22 +101,36 @@ class Workflows(msgspec.Struct):
 class Province(DossierSystem):
     """The system of one province."""
 
-    faults = DossierSystem.faults | {"missing-workflow", "missing-accounts"}
+    faults = DossierSystem.faults | {"missing-workflow", "missing-accounts", "early-closure"}
 
-    schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}
+    schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}{VERIFICATION}
+        {drafts.SCHEMA}{attachments.SCHEMA}{public_ui.SCHEMA}
         CREATE INDEX IF NOT EXISTS open_of_commune ON dossiers(commune, id) WHERE {register.OPEN};
         CREATE INDEX IF NOT EXISTS open_of_province ON dossiers(id) WHERE {register.OPEN};
     """
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
-        self.code = province_of(name) or ""
-        self._defects = surroundings.defects
-        self._signer = Signer(self.store.secret())
         self._population = self.client("population")
         self._link = Link(name, "national").name
         sync = PortalSync(self.code, self.client("national"), self._defects.trusts_silence)
-        self.outbox.open(self._link, sync.deliver, {CREATE: CREATE_CHUNK, PROGRESS: PROGRESS_CHUNK})
+        courier = self.attachments.courier(self.client("national"))
+        ways = {CREATE: sync.deliver, PROGRESS: sync.deliver, HAND_OVER: courier}
+        limits = {CREATE: CREATE_CHUNK, PROGRESS: PROGRESS_CHUNK, HAND_OVER: attachments.COURIERS}
+        self.outbox.open(self._link, attachments.by_service(ways), limits)
+        self._verification.open()
+        self._chancery.open()
+
+    def prepare(self) -> None:
+        """Open the store, and make the old public interface."""
+        self.code = province_of(self.name) or ""
+        self._defects = self.surroundings.defects
+        super().prepare()
+        self._signer = Signer(self.store.secret())
+        portal = self.surroundings.links.get(Link(PEOPLE, "national").name, "")
+        self._interface = PublicInterface(
+            self.code, portal, self.drafts, self._signer, self.control, self.client("vneid")
+        )
 
     def open_store(self, path: Path) -> Store:
         """Open the province's SQLite file."""
@@ -138,11 +140,18 @@ class Province(DossierSystem):
         """Start committer and sender, and read the catalogue."""
         intake.warm()
         await super().start()
+        if self._defects.on("counter-in-memory"):
+            await self.store.write(lambda connection: connection.execute("DELETE FROM counters") and None)
 
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
         officer = self._officer
+        self._verification = Verification(self, officer)
+        self._chancery = Chancery(self, officer)
         return (
+            *self._verification.routes(),
+            *self._chancery.routes(),
+            *Incidents(self, officer).routes(),
             Route("POST", "/api/dossiers", "receive", self.receive, SyncItem, Created),
             Route("POST", "/officer/session", "session", self.open_session, OfficerLogin, Session),
             Route("POST", "/counter/population", "population", self.population, Citizen, Resident, auth=officer),
@@ -157,6 +166,14 @@ class Province(DossierSystem):
             ),
             Route("GET", "/statistics", "statistics", self.statistics, gives=Statistics),
             Route("GET", "/workflows", "workflows", self.workflows, gives=Workflows),
+            Route("GET", "/officer/queue", "queue", self.queue, gives=Waiting, auth=officer),
+            Route(
+                "POST", "/portal/drafts/{draft}/dossier", "ui_submit", self.submit_online, Nothing, Submitted,
+                status=201, auth=self._interface.citizen, cookie=public_ui.COOKIE, keyed=True,
+            ),
+            *self.drafts.routes(officer, self.take_in),
+            *self.attachments.routes(officer),
+            *self._interface.routes(self.control.check if self.surroundings.token else None),
         )  # fmt: skip
 
     async def receive(self, call: Call[SyncItem]) -> Created:
@@ -172,10 +189,12 @@ class Province(DossierSystem):
         return Created(0) if new else Created(ITEM_EXISTS, EXISTS)
 
     def _receive(self, connection: sqlite3.Connection, item: SyncItem) -> bool:
-        new = register.add(connection, new_of(item), item.TienTrinh)
-        if not new and self._defects.goes_back:
+        if register.add(connection, new_of(item), item.TienTrinh):
+            self._received(connection, item)
+            return True
+        if self._defects.goes_back:
             register.set_back(connection, item.MaHoSo, item.TienTrinh[0])
-        return new
+        return False
 
     async def open_session(self, call: Call[OfficerLogin]) -> Session:
         """Log an officer of one of the province's communes in."""
@@ -193,40 +212,90 @@ class Province(DossierSystem):
 
     async def take_in(self, call: Call[Submission]) -> Reply:
         """Store a dossier taken in at the counter, and the message that tells the portal."""
+        if self._defects.hits("refused-for-reorganisation", call.key):
+            raise Refusal(422, "reorganisation", "not received: the apparatus is being reorganised")
+        return await self._take_in(call, Channel.DIRECT, State.RECEIVED)
+
+    async def submit_online(self, call: Call[Nothing]) -> Reply:
+        """Store a dossier that a citizen submits at the old interface, out of a draft."""
+        known = self.keys.answered(self.store.reader, call)
+        if known is not None:
+            return known
+        submission = cast(Call[Submission], replace(call, content=self._interface.submission(call)))  # type: ignore[arg-type]  # of another content now
+        return await self._take_in(submission, Channel.ONLINE, State.REGISTERED)
+
+    async def _take_in(self, call: Call[Submission], channel: Channel, state: State) -> Reply:
         procedure = intake.checked(call.content)
         if call.content.province != self.code:
             raise Refusal(422, "validation", "province: not this one")
         if self._defects.needs_portal and self.outbox.failing(self._link):
             raise Refusal(503, "unavailable", "the portal can't be reached")
-        reply = await self.store.write(
-            lambda connection: self.keys.once(
-                connection, call, lambda connection: self._store(connection, call, procedure.fee)
-            )
-        )
+        if self._defects.on("missing-workflow-refused") and self._held(procedure.code):
+            raise Refusal(422, "workflow", "not received: the procedure has no electronic process")
+
+        def change(connection: sqlite3.Connection) -> Reply:
+            first = (1, state.value, round(time.time(), 6))
+            new = intake.new_dossier(connection, "H", call, channel)
+            self._store(connection, call, new, first)
+            return created(201, Submitted(new.code, first[1], first[0], procedure.fee))
+
+        reply = await self.store.write(lambda connection: self.keys.once(connection, call, change))
         if self._defects.syncs_inline:
             await self.outbox.drained(self._link, INLINE_WAIT)
         return reply
 
-    def _store(self, connection: sqlite3.Connection, call: Call[Submission], fee: int) -> Reply:
-        new = intake.new_dossier(connection, "H", call, Channel.DIRECT)
-        first = (1, State.RECEIVED.value, round(time.time(), 6))
+    def _store(self, connection: sqlite3.Connection, call: Call[Submission], new: register.New, first: Step) -> None:
         register.add(connection, new, [first])
         item = SyncItem(
-            new.code, new.key, new.province, new.commune, new.procedure, Channel.DIRECT.value, new.hash,
-            "False", [first],
+            new.code, new.key, new.province, new.commune, new.procedure,
+            new.channel,  # type: ignore[arg-type]  # 1 to 3
+            new.hash, "False", [first],
         )  # fmt: skip
         self.outbox.put(connection, self._link, (new.code, CREATE, msgspec.json.encode(item)))
-        return created(201, Submitted(new.code, first[1], first[0], fee))
+        for message in self.attachments.attach(connection, call.session.sub, new.code, call.content.attachments):
+            self.outbox.put(connection, self._link, message)
+        drafts.close(connection, call, new.code)
+        self._assign(connection, new.code, new.commune)
+
+    def _received(self, connection: sqlite3.Connection, item: SyncItem) -> None:
+        """Put a dossier that the portal handed over where it belongs."""
+        self._assign(connection, item.MaHoSo, item.MaXa)
+        if self._defects.on("missing-workflow-refused") and self._held(item.MaTTHC):
+            self._take(connection, item.MaHoSo, (2, State.NOT_RECEIVED.value, round(time.time(), 6)))
+
+    def _assign(self, connection: sqlite3.Connection, code: str, commune: str) -> None:
+        if self._defects.on("orphan-of-missing-account") and self._is_absent(commune):
+            worklist.orphan(connection, code)
 
     async def claim(self, call: Call[Claim]) -> Claimed:
-        """Give the officer the oldest dossiers that are open and nobody's: the commune's, else the province's."""
+        """Give the officer the oldest dossiers that are open and nobody's; see ``mocks.worklist``."""
         commune, limit = call.session.sub, call.content.limit
-        return await self.store.write(lambda connection: _claim(connection, commune, limit))
+        held, absent = self._held_procedures(), self._absent()
+        return await self.store.write(lambda connection: worklist.claim(connection, commune, limit, held, absent))
+
+    async def queue(self, call: Call[Nothing]) -> Waiting:
+        """Count what waits for the officer, in the common queue, and for a workflow."""
+        await self.database()
+        return worklist.waiting(self.store.reader, call.session.sub, self._held_procedures(), self._is_absent)
+
+    def _absent(self) -> Callable[[str], bool] | None:
+        return None if self.control.find("missing-accounts") is None else self._is_absent
+
+    def _is_absent(self, commune: str) -> bool:
+        return self.control.strikes("missing-accounts", f"{PREFIX}{commune}")
+
+    def _held(self, procedure: str) -> bool:
+        return self.control.strikes("missing-workflow", procedure)
+
+    def _held_procedures(self) -> list[str]:
+        if self.control.find("missing-workflow") is None:
+            return []
+        return [code for code in procedures.procedures() if self._held(code)]
 
     async def step(self, call: Call[StepOrder]) -> Reply:
         """Take a dossier one step on, and store the message that tells the portal."""
         if call.content.action == "process":
-            self._has_workflow(call.path["code"])
+            await self._has_workflow(call.path["code"])
         return await self.store.write(
             lambda connection: self.keys.once(connection, call, lambda connection: self._step(connection, call))
         )
@@ -242,21 +311,25 @@ class Province(DossierSystem):
         except TransitionError as error:
             raise Refusal(409, "transition", str(error)) from None
         step = (last + 1, target.value, round(time.time(), 6))
-        register.append(connection, code, [step])
-        item = ProgressItem(code, step[0], self._defects.reported(target).value, step[2])
-        self.outbox.put(connection, self._link, (code, PROGRESS, msgspec.json.encode(item)))
+        self._take(connection, code, step)
         return created(200, StepTaken(code, step[1], step[0]))
 
-    def _has_workflow(self, code: str) -> None:
+    def _take(self, connection: sqlite3.Connection, code: str, step: Step) -> None:
+        register.append(connection, code, [step])
+        item = ProgressItem(code, step[0], self._defects.reported(State(step[1])).value, step[2])
+        self.outbox.put(connection, self._link, (code, PROGRESS, msgspec.json.encode(item)))
+
+    async def _has_workflow(self, code: str) -> None:
         """Hold a dossier whose procedure has no electronic process; nothing is remembered under the call's key."""
         row = self.store.reader.execute("SELECT procedure FROM dossiers WHERE code = ?", (code,)).fetchone()
-        if row is not None and self.control.strikes("missing-workflow", row[0]):
+        if row is not None and self._held(row[0]):
+            await self.store.write(lambda connection: worklist.release(connection, code))
             raise Refusal(409, "workflow", "the procedure has no electronic process yet: the dossier waits")
 
     async def workflows(self, call: Call[Nothing]) -> Workflows:
         """Say which procedures have an electronic process (quy trình điện tử)."""
         codes = procedures.procedures()
-        return Workflows([Workflow(code, not self.control.strikes("missing-workflow", code)) for code in codes])
+        return Workflows([Workflow(code, not self._held(code)) for code in codes])
 
     async def statistics(self, call: Call[Nothing]) -> Statistics:
         """Count the dossiers by state."""
@@ -269,19 +342,3 @@ class Province(DossierSystem):
             return self._signer.verify(token, "officer")
         except TokenError as error:
             raise Refusal(401, "unauthorised", str(error)) from None
-
-
-def _claim(connection: sqlite3.Connection, commune: str, limit: int) -> Claimed:
-    rows = _open(connection, "commune = ?", (commune,), limit) or _open(connection, "true", (), limit)
-    until = time.time() + CLAIM
-    statement = "UPDATE dossiers SET claimed = ? WHERE id = ?"
-    connection.executemany(statement, [(until, row[0]) for row in rows])
-    return Claimed([ClaimedItem(*row[1:]) for row in rows])
-
-
-def _open(
-    connection: sqlite3.Connection, where: str, values: tuple[object, ...], limit: int
-) -> list[tuple[int, str, int, int, str]]:
-    statement = f"""SELECT id, code, state, sequence, procedure FROM dossiers
-        WHERE {where} AND {register.OPEN} AND claimed < ? ORDER BY id LIMIT ?"""
-    return connection.execute(statement, (*values, time.time(), limit)).fetchall()

@@ -34,7 +34,10 @@ _FIELDS = "code, key, province, commune, procedure, channel, hash, state, sequen
 
 
 class Dossier(msgspec.Struct):
-    """A dossier as look-ups and listings return it; ``history`` is (sequence, state, occurred, applied)."""
+    """A dossier as look-ups and listings return it.
+
+    ``history`` is (sequence, state, occurred, applied); ``attachments`` the SHA-256 of the bytes that are there.
+    """
 
     code: str
     key: str
@@ -47,6 +50,7 @@ class Dossier(msgspec.Struct):
     sequence: int
     paid: bool
     history: list[tuple[int, int, float, float]]
+    attachments: list[str] = []
 
 
 class New(msgspec.Struct, frozen=True):

@@ -20,13 +20,20 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
+from mocks.axis import Axis
 from mocks.client import Client, LinkError
 from mocks.defects import Defects
+from mocks.hotline import Hotline
+from mocks.ioc import Ioc
+from mocks.meetings import OnlineMeetings
 from mocks.national import National
 from mocks.payment import Payment
 from mocks.population import Population
 from mocks.province import Province
+from mocks.reporting import Reporting
+from mocks.specialised import Specialised
 from mocks.system import Surroundings, System
+from mocks.tasks import TaskTracking
 from mocks.vneid import Vneid
 from model import places
 from model.links import PLATFORMS, systems
@@ -41,6 +48,13 @@ SYSTEMS: dict[str, type[System]] = {
     "vneid": Vneid,
     "population": Population,
     "payment": Payment,
+    "specialised": Specialised,
+    "axis": Axis,
+    "hotline": Hotline,
+    "reporting": Reporting,
+    "tasks": TaskTracking,
+    "meetings": OnlineMeetings,
+    "ioc": Ioc,
 }
 """Every kind of system; a province's name goes on after it: ``province:01``."""
 

@@ -11,9 +11,11 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
 from mocks import openapi, register, wire
+from mocks.attachments import Attachments
 from mocks.client import Client
 from mocks.control import Control
 from mocks.defects import Defects
+from mocks.drafts import Drafts
 from mocks.keys import Keys
 from mocks.metrics import Metrics
 from mocks.outbox import Outbox
@@ -94,9 +96,13 @@ class System:
         self.name = name
         self.surroundings = surroundings
         self.control = Control(surroundings.token, self.faults, surroundings.seed)
+        self.prepare()
         self.routes = (*self.table(), *self._common(), *self.control.routes())
         operations = dict.fromkeys(route.operation for route in self.routes)
         self.metrics = Metrics(registry, name, (*operations, wire.UNMATCHED))
+
+    def prepare(self) -> None:
+        """Make what the routes need."""
 
     def table(self) -> tuple[Route, ...]:
         """Return the routes that only this kind of system has."""
@@ -158,9 +164,9 @@ class DurableSystem(System):
 
     schema = ""
 
-    def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
-        super().__init__(name, surroundings, registry)
-        self.store = self.open_store(surroundings.state / f"{name.replace(':', '-')}.sqlite")
+    def prepare(self) -> None:
+        """Open the store."""
+        self.store = self.open_store(self.surroundings.state / f"{self.name.replace(':', '-')}.sqlite")
         self.store.delay = self.control.delay
 
     def open_store(self, path: Path) -> Store:
@@ -213,9 +219,20 @@ class MessagingSystem(DurableSystem):
 
 
 class DossierSystem(MessagingSystem):
-    """A system that keeps dossiers: the portal or a province."""
+    """A system that keeps dossiers: the portal or a province.
+
+    Attributes:
+        drafts: What people have not submitted yet.
+        attachments: What belongs to the dossiers.
+    """
 
     faults = System.faults | {"stale-reads"}
+
+    def prepare(self) -> None:
+        """Open the store, and what it keeps beside the dossiers."""
+        super().prepare()
+        self.drafts = Drafts(self.store, self.surroundings.defects)
+        self.attachments = Attachments(self.store, self.surroundings.defects)
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
@@ -235,7 +252,7 @@ class DossierSystem(MessagingSystem):
         seen = found and register.as_of(found, self.control.horizon())
         if seen is None:
             raise unknown_dossier()
-        return seen
+        return self._with_attachments([seen])[0]
 
     async def list_dossiers(self, call: Call[PageOf]) -> Page:
         """Return dossiers in the order of storing."""
@@ -243,7 +260,13 @@ class DossierSystem(MessagingSystem):
         items, last = register.page(self.store.reader, int(call.content.after or 0), call.content.limit)
         horizon = self.control.horizon()
         seen = [item for dossier in items if (item := register.as_of(dossier, horizon))]
-        return Page(seen, None if last is None else str(last))
+        return Page(self._with_attachments(seen), None if last is None else str(last))
+
+    def _with_attachments(self, dossiers: list[register.Dossier]) -> list[register.Dossier]:
+        held = self.attachments.held(dossier.code for dossier in dossiers)
+        for dossier in dossiers:
+            dossier.attachments = held.get(dossier.code, [])
+        return dossiers
 
 
 def unknown_dossier() -> Refusal:

@@ -3,13 +3,23 @@
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from mocks.client import Client, LinkError, Received
 from mocks.messages import Citizen
 from mocks.register import CLOCK
-from mocks.wire import Refusal, Reply
+from mocks.vneid import UserInfo
+from mocks.wire import Body, Refusal, Reply
+
+T = TypeVar("T")
+
+
+class AccessToken(Body):
+    """VNeID's access token, for which a system opens a session."""
+
+    access_token: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]+$", max_length=4000)]
 
 
 async def ask(
@@ -26,6 +36,23 @@ async def ask(
     if received.status >= 500:
         raise Refusal(502, "upstream", f"{who} answered {received.status}")
     return received
+
+
+def understood(received: Received, who: str, type_: type[T]) -> T:
+    """Return an answer's content; raises Refusal 502 where it is none of this type."""
+    try:
+        return msgspec.json.decode(received.body, type=type_)
+    except (msgspec.DecodeError, UnicodeError):
+        raise Refusal(502, "upstream", f"{who} answered {received.status}, and not what was asked for") from None
+
+
+async def ask_user(client: Client, access_token: str) -> UserInfo:
+    """Ask VNeID whose access token it is; raises Refusal as ``ask`` does, and 401 where VNeID doesn't accept it."""
+    headers = {"Authorization": f"Bearer {access_token}"}
+    received = await ask(client, "vneid", "GET", "/userinfo", headers=headers)
+    if received.status != 200:
+        raise Refusal(401, "unauthorised", "VNeID does not accept the access token")
+    return understood(received, "vneid", UserInfo)
 
 
 async def ask_population(client: Client, asker: str, citizen: Citizen) -> Reply:

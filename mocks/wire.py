@@ -63,14 +63,15 @@ class Reply:
 class Refusal(Exception):
     """A request is refused: the HTTP status, the reason as a word for programs, the message for people."""
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(self, status: int, reason: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+        self.headers = headers or {}
 
     def reply(self) -> Reply:
         """Return the refusal as an answer."""
-        return Reply(self.status, msgspec.json.encode(Failure(str(self), self.reason)))
+        return Reply(self.status, msgspec.json.encode(Failure(str(self), self.reason)), self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Call(Generic[T]):
     Attributes:
         content: The decoded body, form or query.
         path: Parameters of the path.
-        session: What the route's ``auth`` made of the bearer token.
+        session: What the route's ``auth`` made of the token.
         key: The idempotency key; empty where the route has none.
         digest: SHA-256 of path and content: two calls with one digest ask for the same.
     """
@@ -103,9 +104,10 @@ class Route:
         handler: Called with a ``Call``; returns a Struct or a ``Reply``, or raises ``Refusal``.
         takes: Struct of its content.
         gives: Struct of its answer; None where it isn't JSON.
-        source: Where the content is.
+        source: Where the content is; of ``bytes`` the content is the body as it came.
         status: Of the answer when all is well.
-        auth: Makes a session of a bearer token, or raises ``Refusal``; None: open to all.
+        auth: Makes a session of a token, or raises ``Refusal``; None: open to all.
+        cookie: Where the token is: in the cookie of this name; empty: in ``Authorization: Bearer``.
         keyed: Whether it takes an ``Idempotency-Key``.
         spared: Whether it answers whatever faults are on inside the system.
     """
@@ -116,9 +118,10 @@ class Route:
     handler: Callable[[Any], Awaitable[Any]]
     takes: type[msgspec.Struct] = Nothing
     gives: type[msgspec.Struct] | None = None
-    source: Literal["json", "form", "query"] = "json"
+    source: Literal["json", "form", "query", "bytes"] = "json"
     status: int = 200
     auth: Callable[[str], Any] | None = None
+    cookie: str = ""
     keyed: bool = False
     spared: bool = False
 
@@ -185,12 +188,21 @@ def _response(reply: Reply) -> Response:
 
 
 async def _call(route: Route, request: Request, decode: Callable[[bytes], Any]) -> Call[Any]:
-    session = None if route.auth is None else route.auth(_bearer(request))
+    session = None if route.auth is None else route.auth(_token(request, route.cookie))
     key = _key(request) if route.keyed else ""
     raw = request.scope["query_string"] if route.source == "query" else await _read(request)
     content = _decoded(decode, raw)
     digest = _digest(request.url.path, content) if route.keyed else b""
     return Call(content, request.path_params, session, key, digest)
+
+
+def _token(request: Request, cookie: str) -> str:
+    if not cookie:
+        return _bearer(request)
+    token = request.cookies.get(cookie, "")
+    if not token:
+        raise Refusal(401, "unauthorised", f"the cookie {cookie} is missing")
+    return token
 
 
 def _bearer(request: Request) -> str:
@@ -229,6 +241,8 @@ def _decoded(decode: Callable[[bytes], Any], raw: bytes) -> Any:
 
 
 def _decoder(route: Route) -> Callable[[bytes], Any]:
+    if route.source == "bytes":
+        return lambda raw: raw
     if route.source == "json":
         decode = msgspec.json.Decoder(route.takes).decode
         return lambda raw: decode(raw or b"{}") if route.takes is Nothing else decode(raw)

@@ -5,8 +5,8 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from model import curves, drill_checks, places
 from model.links import matching, touched_province
@@ -36,12 +36,14 @@ class Known:
         operations: What their requests do: ``national.submit``.
         defects: Seeded defects of the mocks.
         check_fault: Says what is wrong with a fault's attributes, one line each.
+        platforms: Journey -> the platform that it needs.
     """
 
     journeys: frozenset[str]
     operations: frozenset[str]
     defects: frozenset[str]
     check_fault: Callable[[Fault], list[str]]
+    platforms: Mapping[str, str] = field(default_factory=dict)
 
 
 def problems(plan: Plan, known: Known) -> Iterator[Problem]:
@@ -95,6 +97,16 @@ def journeys_exist(plan: Plan, known: Known) -> Iterator[Problem]:
     total = sum(plan.load.journeys.values())
     if total == 0 or not math.isfinite(total):
         yield Problem(("load", "journeys"), f"the weights add up to {shown(total)}", "give one journey a weight")
+
+
+def platforms_are_there(plan: Plan, known: Known) -> Iterator[Problem]:
+    """Refuse journeys, and complaints, whose platform isn't part of the stack."""
+    for name, weight in plan.load.journeys.items():
+        platform = known.platforms.get(name)
+        if weight and platform and platform not in plan.stack.platforms:
+            yield _no_platform(("load", "journeys", name), platform)
+    if plan.load.complaints and "hotline" not in plan.stack.platforms:
+        yield _no_platform(("load", "complaints"), "hotline")
 
 
 def curves_fit(plan: Plan, _: Known) -> Iterator[Problem]:
@@ -222,6 +234,19 @@ def faults_do_not_overlap(plan: Plan, _: Known) -> Iterator[Problem]:
             latest[target] = fault
 
 
+def cutover_fits(plan: Plan, _: Known) -> Iterator[Problem]:
+    """Refuse a cutover after the end, and an interface that closes early when it is closed anyway."""
+    if plan.cutover is None:
+        return
+    if plan.cutover.at >= plan.duration:
+        what = f"is at {plan.cutover.at:g} s, the timeline ends at {plan.duration:g} s"
+        yield Problem(("cutover", "at"), what, "set it earlier")
+    for index, fault in enumerate(plan.faults):
+        if fault.kind == "early-closure" and fault.end > plan.cutover.at:
+            what = f"lasts until {fault.end:g} s, and T_cutover is at {plan.cutover.at:g} s"
+            yield Problem(("faults", index, "duration"), what, "end it before T_cutover: it couldn't be seen to heal")
+
+
 def fault_attributes_fit(plan: Plan, known: Known) -> Iterator[Problem]:
     """Refuse attributes that the fault catalogue refuses."""
     for index, fault in enumerate(plan.faults):
@@ -250,6 +275,7 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     names_are_unique,
     provinces_exist,
     journeys_exist,
+    platforms_are_there,
     curves_fit,
     something_arrives,  # integrates the curves, which must fit
     controls_exist,
@@ -257,6 +283,7 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     faults_have_targets,
     faults_fit_the_timeline,
     faults_do_not_overlap,
+    cutover_fits,
     fault_attributes_fit,
     objectives_can_be_judged,
     defects_exist,
@@ -331,6 +358,10 @@ def _all_known(names: Iterable[str], path: KeyPath, noun: str, known: Iterable[s
     for index, name in enumerate(names):
         if name not in choices:
             yield _unknown((*path, index), noun, name, choices)
+
+
+def _no_platform(path: KeyPath, platform: str) -> Problem:
+    return Problem(path, f"needs the platform {shown(platform)}", "add it to stack.platforms")
 
 
 def _unknown(path: KeyPath, noun: str, name: str, known: Iterable[str]) -> Problem:

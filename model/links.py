@@ -24,13 +24,16 @@ PLATFORM_USERS: dict[str, tuple[str, ...]] = {
     "specialised": ("national", "province"),
     "codes": ("national", "province"),
     "axis": (PEOPLE, "province"),
-    "hotline": (PEOPLE,),
-    "reporting": (PEOPLE, "province"),
+    "hotline": (PEOPLE, "province"),
+    "reporting": (PEOPLE,),
     "tasks": (PEOPLE,),
     "meetings": (PEOPLE,),
     "ioc": (PEOPLE,),
 }
 """Platform -> who dials it: people, the portal, each province."""
+
+PLATFORM_DIALS: dict[str, tuple[str, ...]] = {"ioc": ("national", "province")}
+"""Platform -> whom it dials itself: the portal, each province."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +87,21 @@ def links(provinces: Iterable[str], platforms: Iterable[str] = ()) -> tuple[Link
             (province_system(code), "vneid"),
         )
     ]
-    users = [Link(user, name) for name in platforms for user in _dialling(name, provinces)]
+    users = [
+        link
+        for name in platforms
+        for link in (
+            *(Link(user, name) for user in _each(PLATFORM_USERS[name], provinces)),
+            *(Link(name, target) for target in _each(PLATFORM_DIALS.get(name, ()), provinces)),
+        )
+    ]
     return (*shared, *users, *per_province)
 
 
-def _dialling(platform: str, provinces: Iterable[str]) -> Iterator[str]:
-    """Yield who dials a platform."""
-    for user in PLATFORM_USERS[platform]:
-        yield from map(province_system, provinces) if user == "province" else (user,)
+def _each(kinds: Iterable[str], provinces: Iterable[str]) -> Iterator[str]:
+    """Yield the systems of these kinds, every province for ``province``."""
+    for kind in kinds:
+        yield from map(province_system, provinces) if kind == "province" else (kind,)
 
 
 def touched_province(link: str) -> str | None:

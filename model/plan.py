@@ -40,6 +40,7 @@ ApplicationFault = Literal[
     "missing-workflow",
     "missing-accounts",
     "lost-callback",
+    "early-closure",
 ]
 FaultKind = Literal[LinkFault, ProcessFault, ApplicationFault]
 LINK_KINDS: frozenset[str] = frozenset(get_args(LinkFault))
@@ -50,8 +51,10 @@ Indicator = Literal[
     "interruption",
     "refusals",
     "sync_lag",
+    "detection_time",
     "recovery_time",
     "drain_time",
+    "convergence_time",
     "isolation",
 ]
 Scope = Literal["province", "nation"]
@@ -221,6 +224,7 @@ class Load(Value, frozen=True, kw_only=True):
         workers: Locust workers; 0 chooses by cores and rate.
         scale: Multiplies every rate; of a replay, it leaves arrivals out or repeats them.
         patience: What citizens do whose request failed.
+        complaints: Share of the citizens whose journey failed who then call the hotline.
     """
 
     journeys: dict[str, NotNegative]
@@ -233,6 +237,7 @@ class Load(Value, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
     scale: Positive = 1.0
     patience: Patience = Patience()
+    complaints: Share = 0.0
 
 
 class Fault(Value, frozen=True, kw_only=True):
@@ -367,6 +372,18 @@ class Stack(Value, frozen=True, kw_only=True):
     platforms: tuple[Platform, ...] = ()
 
 
+class Cutover(Value, frozen=True, kw_only=True):
+    """When the provinces' old public interfaces close: T_cutover.
+
+    Attributes:
+        at: Seconds from t0 at which they begin to lead to the national portal.
+        redirect: Seconds that they do before they are closed.
+    """
+
+    at: NotNegative
+    redirect: Positive = 10.0
+
+
 class Plan(Value, frozen=True, kw_only=True):
     """A campaign, resolved: everything that a run needs to know, and nothing that it finds out.
 
@@ -383,6 +400,7 @@ class Plan(Value, frozen=True, kw_only=True):
         limits: What the generator must keep to.
         drain: Bound on the synchronisation after the load.
         stack: What it runs against.
+        cutover: When the provinces' old interfaces close; None: they stay open.
         defects: Seeded defects that are switched on.
         control: Provinces that no fault may touch: what the others are compared with.
         drill: Why it is held, where it is a drill.
@@ -405,6 +423,7 @@ class Plan(Value, frozen=True, kw_only=True):
     limits: Limits = Limits()
     drain: Drain = Drain()
     stack: Stack = Stack()
+    cutover: Cutover | None = None
     defects: tuple[str, ...] = ()
     control: tuple[str, ...] = ()
     drill: Drill | None = None

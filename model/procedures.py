@@ -27,6 +27,16 @@ FIELDS: Mapping[str, tuple[str, int]] = {
 """Field -> its Vietnamese name, its dossiers among 864; the first four [P], the others [A]."""
 
 
+DATABASES: Mapping[str, str] = {
+    "business": "business",
+    "civil status": "civil-status",
+    "land": "land",
+    "social protection": "civil-status",
+    "justice": "civil-status",
+}
+"""Field -> the specialised database (cơ sở dữ liệu chuyên ngành) that holds its data [A]."""
+
+
 @dataclass(frozen=True, slots=True)
 class Procedure:
     """An administrative procedure.
@@ -48,6 +58,15 @@ class Procedure:
     level: Level
     weight: float
     online: bool
+
+    @property
+    def database(self) -> str | None:
+        """The specialised database that confirms it where it is based wholly on data, without paper; else None.
+
+        The dispatch asks for 25 such services [S1]; which ones is [A]: every online procedure of a field whose data
+        are in a database, 25 in all.
+        """
+        return DATABASES.get(self.field) if self.online else None
 
 
 TABLE: tuple[tuple[str, str, str, int, Level, float, bool], ...] = (

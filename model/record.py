@@ -1,7 +1,8 @@
 """The run record: a directory from which everything after the load is derived. See docs/record.md.
 
-During a run processes append lines to spools (`*.csv` below `samples/`, `ledger/`, `arrivals/`, `reads/`); `seal`
-turns them into one Parquet table each. Parquet ends in a footer, so a truncated table can't be read as a whole one.
+During a run processes append lines to spools (`*.csv` below `samples/`, `ledger/`, `arrivals/`, `reads/`,
+`entries/`); `seal` turns them into one Parquet table each. Parquet ends in a footer, so a truncated table can't be
+read as a whole one.
 """
 
 import io
@@ -73,6 +74,20 @@ COLUMNS: dict[str, dict[str, str]] = {
         "state": "INTEGER",
         "sequence": "INTEGER",
         "history": "VARCHAR",
+    },
+    "entries": {
+        "pass": "INTEGER",
+        "system": "VARCHAR",
+        "book": "VARCHAR",
+        "key": "VARCHAR",
+        "owner": "VARCHAR",
+        "value": "VARCHAR",
+    },
+    "attachments": {
+        "pass": "INTEGER",
+        "system": "VARCHAR",
+        "code": "VARCHAR",
+        "hash": "VARCHAR",
     },
 }
 """Table name -> column name -> DuckDB type. docs/record.md says what each column means."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from reports.conduct import StepResult
+from reports.drill_summary import step_state
 from reports.facts import ERRORS, Facts, FaultLife, Timeline
 from reports.summary import arrow, seconds, visible
 
@@ -19,7 +21,15 @@ LEFT, RIGHT, LANE, GLYPH = 54, 10, 19, 6.4
 NARROWEST = 600
 """Below this width a panel's legend stands under its title, not beside it."""
 DURATIONS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
-NOTED = ("worker_lost", "system_exited", "system_restarted", "interrupted", "lease_expired", "conductor_lost")
+NOTED = (
+    "stop_fired",
+    "worker_lost",
+    "system_exited",
+    "system_restarted",
+    "interrupted",
+    "lease_expired",
+    "conductor_lost",
+)
 PHASE = Markup('<text class="phase" x="{x}" y="15" text-anchor="middle"><title>{full}</title>{name}</text>')
 TICK = Markup('<text class="tick" x="{x}" y="{y}" text-anchor="{anchor}">{label}</text>')
 GRID = Markup('<path class="grid" d="M{left} {y}H{right}"/>')
@@ -77,19 +87,29 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A labelled bar above the panels: a fault, or (``until`` = ``since``) a mishap.
+    """Labelled bars above the panels: a fault, an alert, a person's step, or (from = until) a mishap.
 
     Attributes:
         label: What it says.
-        since: Seconds.
-        until: Seconds.
+        bars: From, until: seconds, in the order of time; one at least.
         style: CSS class.
+        shaded: Whether the panels below are shaded as well.
     """
 
     label: str
-    since: float
-    until: float
+    bars: tuple[tuple[float, float], ...]
     style: str
+    shaded: bool = True
+
+    @property
+    def since(self) -> float:
+        """Where the first bar begins."""
+        return self.bars[0][0]
+
+    @property
+    def until(self) -> float:
+        """Where the last bar ends."""
+        return self.bars[-1][1]
 
 
 def timeline(facts: Facts, width: int) -> Markup:
@@ -134,49 +154,65 @@ def describe(facts: Facts) -> str:
 
 def _lanes(facts: Facts) -> list[Lane]:
     lanes = [_fault_lane(life) for life in facts.faults]
+    lanes += [
+        Lane(f"alert {alert.name}", tuple((span.start, span.stop) for span in alert.spans), "alert", shaded=False)
+        for alert in facts.verdict.alerts
+        if alert.spans
+    ]
+    lanes += [_step_lane(step, step.asked) for step in facts.verdict.steps if step.asked is not None]
     for event in facts.events:
         if event.name in NOTED and event.t is not None and 0 <= event.t <= facts.timeline.end:
-            who = str(event.fields.get("system", event.fields.get("worker", "")))
-            lanes.append(Lane(f"{event.name.replace('_', ' ')} {who}".strip(), event.t, event.t, "mishap"))
+            who = next((str(event.fields[key]) for key in ("system", "worker", "stop") if key in event.fields), "")
+            lanes.append(Lane(f"{event.name.replace('_', ' ')} {who}".strip(), ((event.t, event.t),), "mishap"))
     return lanes[:24]
 
 
 def _fault_lane(life: FaultLife) -> Lane:
     label = f"{life.fault.id}: {life.fault.kind}, {arrow(life.fault.target)}"
     if life.applied is None:
-        return Lane(f"{label} (never applied)", life.fault.start, life.fault.end, "planned")
+        return Lane(f"{label} (never applied)", ((life.fault.start, life.fault.end),), "planned")
     healed = life.fault.end if life.healed is None else life.healed
-    return Lane(label, life.applied, healed, "held")
+    return Lane(label, ((life.applied, healed),), "held")
+
+
+def _step_lane(step: StepResult, asked: float) -> Lane:
+    """Return the lane of a person's step, from asking to answer, or to the end of its time."""
+    waited = step.timeout if step.seconds is None else step.seconds
+    return Lane(f"step {step.id}: {step_state(step)}", ((asked, asked + waited),), "step", shaded=False)
 
 
 def _shades(lanes: Iterable[Lane], frames: Sequence[Frame]) -> list[Markup]:
     shape = Markup('<rect class="shade {s}" x="{x}" y="{y}" width="{w}" height="{h}"/>')
     top, bottom, frame = frames[0].top, frames[-1].bottom, frames[0]
     return [
-        shape.format(s=lane.style, x=frame.x(lane.since), y=top, w=_width(frame, lane, 1.0), h=round(bottom - top, 1))
+        shape.format(
+            s=lane.style, x=frame.x(since), y=top, w=_width(frame, since, until, 1.0), h=round(bottom - top, 1)
+        )
         for lane in lanes
+        if lane.shaded
+        for since, until in lane.bars
     ]
 
 
-def _width(frame: Frame, lane: Lane, least: float) -> float:
-    return round(max(frame.x(lane.until) - frame.x(lane.since), least), 1)
+def _width(frame: Frame, since: float, until: float, least: float) -> float:
+    return round(max(frame.x(until) - frame.x(since), least), 1)
 
 
 def _lane(lane: Lane, y: float, frame: Frame) -> Markup:
-    x, wide = frame.x(lane.since), _width(frame, lane, 2.0)
-    rightward = frame.right - x - wide >= x - LEFT
-    room = (frame.right - x - wide if rightward else x - LEFT) - 8
-    label = _fit(visible(lane.label), room)
-    at, anchor = (x + wide + 5, "start") if rightward else (x - 5, "end")
+    shape = Markup('<rect class="bar {s}" x="{x}" y="{y}" width="{w}" height="11" rx="1.5"/>')
+    bars = [
+        shape.format(s=lane.style, x=frame.x(since), y=y, w=_width(frame, since, until, 2.0))
+        for since, until in lane.bars
+    ]
+    left, right = frame.x(lane.since), max(frame.x(lane.until), frame.x(lane.bars[-1][0]) + 2)
+    rightward = frame.right - right >= left - LEFT
+    label = _fit(visible(lane.label), (frame.right - right if rightward else left - LEFT) - 8)
+    at, anchor = (right + 5, "start") if rightward else (left - 5, "end")
     return Markup(
-        '<g><title>{full}</title><rect class="bar {s}" x="{x}" y="{y}" width="{w}" height="11" rx="1.5"/>'
-        '<text class="note" x="{at}" y="{base}" text-anchor="{anchor}">{label}</text></g>'
+        '<g><title>{full}</title>{bars}<text class="note" x="{at}" y="{base}" text-anchor="{anchor}">{label}</text></g>'
     ).format(
         full=visible(lane.label),
-        s=lane.style,
-        x=x,
-        y=y,
-        w=wide,
+        bars=Markup("").join(bars),
         at=round(at, 1),
         base=y + 9.5,
         anchor=anchor,

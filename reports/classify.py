@@ -90,6 +90,19 @@ SELECT DISTINCT states, coalesce(operation, CASE states[1] WHEN 1 THEN 'submit' 
 FROM books LEFT JOIN creations ON books.key = creations.key
 WHERE len(states) > 0 AND len(list_filter(states, lambda state: state IS NULL)) = 0;
 
+CREATE TEMP TABLE missing_attachments AS
+SELECT DISTINCT acknowledged.code, sent.key, sent.province, sent.commune, holders.system, sent.hash
+FROM (
+    SELECT key, province, commune, ledger.hash
+    FROM ledger SEMI JOIN (FROM ledger WHERE operation = 'attach' AND event = 'ok') done
+        ON done.worker = ledger.worker AND done.op = ledger.op
+    WHERE operation = 'attach' AND event = 'invoke'
+) sent
+JOIN acknowledged ON acknowledged.key = sent.key AND acknowledged.code <> ''
+JOIN (SELECT DISTINCT system, code FROM books) holders ON holders.code = acknowledged.code
+ANTI JOIN (FROM attachments WHERE "pass" = 2) held
+    ON held.system = holders.system AND held.code = acknowledged.code AND held.hash = sent.hash;
+
 CREATE TEMP TABLE lags AS
 SELECT province, occurred, CASE WHEN applied IS NOT NULL THEN greatest(applied - occurred, 0) END AS lag
 FROM (
@@ -171,6 +184,12 @@ SELECT code, key, province, commune,
                                           ELSE 'in province ' || province || ' and not at the portal' END
 FROM fates
 WHERE NOT acknowledged AND NOT refused AND NOT unread AND portal <> provincial
+UNION ALL
+SELECT code, key, province, commune,
+       format('the attachment {} is missing or damaged at {}', hash, string_agg(system, ' and ' ORDER BY system))
+FROM missing_attachments
+WHERE system IN (FROM readable)
+GROUP BY code, key, province, commune, hash
 """
 
 REGRESSED = """

@@ -9,6 +9,10 @@ from typing import Any
 import msgspec
 
 from model.plan import Fault, Plan
+from reports.alerts import AlertResult
+from reports.comparison import Compared
+from reports.conduct import SteadyState, StepResult, StopFired
+from reports.recovery import Recovery
 
 POINTS = 600
 STRIP = 60
@@ -81,6 +85,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     integrity: Integrity = Integrity()
     load: LoadResult = LoadResult()
     faults: tuple[FaultResult, ...] = ()
+    steady_state: SteadyState | None = None
+    stops: tuple[StopFired, ...] = ()
+    steps: tuple[StepResult, ...] = ()
+    recovery: tuple[Recovery, ...] = ()
+    alerts: tuple[AlertResult, ...] = ()
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -270,6 +279,7 @@ class Facts:
         generator: How punctual the load was.
         requests: In the whole run.
         peak: Most requests that were due in one second.
+        compared: Control provinces and the others; empty without control provinces.
         doubts: Why the load proves nothing; empty when it does.
     """
 
@@ -287,6 +297,7 @@ class Facts:
     generator: Generator
     requests: int
     peak: int
+    compared: tuple[Compared, ...]
     doubts: tuple[str, ...]
 
 

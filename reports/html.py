@@ -11,13 +11,13 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from reports import charts, summary
+from reports import charts, drill_summary, summary
 from reports.facts import RULES, Event, Facts, audit_doubt, rule_verdict
 from reports.series import flat
 
 VIETNAM = timezone(timedelta(hours=7))
 WIDE, NARROW = 1130, 380
-MOST_CODES, MOST_FINDINGS, MOST_EVENTS = 100, 100, 400
+MOST_CODES, MOST_FINDINGS, MOST_EVENTS, MOST_SPANS = 100, 100, 400, 20
 
 
 def page(facts: Facts, names: Mapping[str, str]) -> str:
@@ -39,6 +39,8 @@ def page(facts: Facts, names: Mapping[str, str]) -> str:
         events=[(event, details(event)) for event in facts.events[:MOST_EVENTS]],
         most_codes=MOST_CODES,
         most_findings=MOST_FINDINGS,
+        most_spans=MOST_SPANS,
+        conducted=bool(facts.verdict.steady_state or facts.plan.stops or facts.verdict.steps),
         timelines=[(width, charts.timeline(facts, width)) for width in (WIDE, NARROW)],
     )
 
@@ -76,11 +78,17 @@ def _template() -> Template:
         "measured": summary.measured,
         "size": size,
         "arrow": summary.arrow,
+        "span": drill_summary.span,
     }
     environment.globals |= {
         "objective_cells": summary.objective_cells,
         "errors": summary.errors,
         "fault_state": summary.fault_state,
+        "figure": drill_summary.figure,
+        "step_state": drill_summary.step_state,
+        "stop_state": drill_summary.stop_state,
+        "steady": drill_summary.steady,
+        "burns": drill_summary.burns,
         "strip": charts.strip,
         "strip_label": charts.strip_label,
         "style_sheet": Markup(_source("report.css")),  # noqa: S704 - our own file

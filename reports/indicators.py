@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 from model.plan import Objective, Plan
+from reports.convergence import convergence_time
+from reports.detection import detection_time
 from reports.outages import arrivals_needed, interruption, recovery_time
 from reports.outcome import Outcome, exact, nothing, number, worst_of
 from reports.selection import Evidence, conditions, exposure, windows
@@ -51,13 +53,15 @@ INDICATORS: dict[str, Callable[[Objective, Evidence], list[Outcome]]] = {
     "interruption": interruption,
     "refusals": refusals,
     "sync_lag": sync_lag,
+    "detection_time": detection_time,
     "recovery_time": recovery_time,
     "drain_time": drain_time,
+    "convergence_time": convergence_time,
     "isolation": isolation,
 }
 """Name -> one outcome per province, or one for the nation."""
 
-OF_LOAD = frozenset({"availability", "response_time", "interruption", "isolation", "recovery_time"})
+OF_LOAD = frozenset({"availability", "response_time", "interruption", "isolation", "detection_time", "recovery_time"})
 """What a late generator can spoil by itself."""
 
 

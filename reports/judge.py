@@ -1,7 +1,8 @@
 """The judge: record -> verdict. Pure: the same record gives the same bytes, at any time, on any machine.
 
 A run passes when every objective is met, no dossier came to harm, everything was read, the load kept to its schedule,
-and every fault was proved and healed. The worst wins: pass < inconclusive < fail.
+every fault was proved and healed, no stop condition fired, people did what the campaign asks of them, and every alert
+that was expected came. The worst wins: pass < inconclusive < fail.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,12 +11,18 @@ from typing import Any
 
 import duckdb
 
+from model.books import BOOKS
 from model.plan import Objective, Plan
 from model.record import Record
-from reports import tables, validity
+from reports import alerts, conduct, recovery, tables, validity
+from reports.alerts import AlertResult
 from reports.audit import FAILURES, Audit, audit
+from reports.conduct import Conduct
+from reports.entries import CATEGORIES as ENTRY_FAILURES
+from reports.entries import Entries, audit_entries
 from reports.indicators import OF_LOAD, measure
 from reports.outcome import Outcome
+from reports.recovery import Recovery
 from reports.selection import Evidence, windows
 from reports.statistics import Verdict, worst
 from reports.validity import FaultResult, Load
@@ -50,19 +57,28 @@ class Judgement:
         reasons: Failures first, then what is inconclusive; of a pass, one sentence that says what was shown.
         objectives: In the plan's order.
         audit: What became of every dossier.
+        entries: What became of every entry of the other books: documents, verifications, calls, alerts, reports.
         load: What the generator did.
         faults: In the plan's order.
+        conduct: Steady state, stop conditions, people's steps.
+        recovery: One per fault, in the plan's order.
+        alerts: In the plan's order.
     """
 
     verdict: Verdict
     reasons: tuple[str, ...]
     objectives: tuple[ObjectiveResult, ...]
     audit: Audit
+    entries: Entries
     load: Load
     faults: tuple[FaultResult, ...]
+    conduct: Conduct
+    recovery: tuple[Recovery, ...]
+    alerts: tuple[AlertResult, ...]
 
 
 Reason = tuple[Verdict, str]
+Excuses = tuple[str, str]
 
 
 def judge(record: Record) -> Judgement:
@@ -72,27 +88,33 @@ def judge(record: Record) -> Judgement:
         RecordError: The record is truncated or foreign.
     """
     plan, events, stack = record.plan(), record.events(), _stack(record)
+    conducted, faults = conduct.conduct(plan, events), validity.fault_results(plan, events)
     with tables.opened(record) as database:
         evidence = Evidence(database, plan, events, windows(plan, events, stack))
         audited = audit(database, plan.stack.provinces, events)
+        entries = audit_entries(database, plan.stack, events)
         load = validity.load(database, events)
-        late = validity.is_late(load, plan.limits)
-        objectives = tuple(_objective(objective, evidence, late) for objective in plan.objectives)
+        excuses = _excuses(load, plan, conducted)
+        objectives = tuple(_objective(objective, evidence, excuses) for objective in plan.objectives)
+        fired = alerts.results(evidence, {fault.id: fault.proved for fault in faults})
+        course = recovery.table(evidence, fired)
         reasons = [
             *_integrity(database, audited),
+            *_entries_integrity(entries),
             *_verdicts("fail", validity.crashes(plan, events, evidence.windows, stack)),
+            *conduct.objections(conducted),
             *_verdicts("inconclusive", validity.doubts(database, plan, events, load)),
             *((result.verdict, f"{result.name}: {result.reason}") for result in objectives),
+            *(reason for result in fired for reason in alerts.missed(result)),
+            *_verdicts("inconclusive", (reason for fault in faults for reason in fault.reasons)),
         ]
-    faults = validity.fault_results(plan, events)
-    reasons += _verdicts("inconclusive", (reason for fault in faults for reason in fault.reasons))
-    verdict = worst([verdict for verdict, _ in reasons])
-    return Judgement(verdict, _reasons(plan, reasons, audited, load), objectives, audited, load, faults)
+    verdict, said = worst([verdict for verdict, _ in reasons]), _reasons(plan, reasons, audited, entries, load)
+    return Judgement(verdict, said, objectives, audited, entries, load, faults, conducted, course, fired)
 
 
 def write(record: Record, judgement: Judgement) -> None:
     """Write ``audit.json`` and ``verdict.json``."""
-    record.write_json("audit.json", audit_json(judgement.audit))
+    record.write_json("audit.json", audit_json(judgement.audit) | {"entries": entries_json(judgement.entries)})
     record.write_json("verdict.json", verdict_json(judgement))
 
 
@@ -114,6 +136,10 @@ def verdict_json(judgement: Judgement) -> dict[str, Any]:
             **{category: list(judgement.audit.codes[category]) for category in FAILURES},
             "unread": judgement.audit.counts["unread"],
         },
+        "books": {
+            category: sorted({item.key for item in judgement.entries.findings if item.category == category})
+            for category in ENTRY_FAILURES
+        },
         "load": {
             "planned": load.planned,
             "started": load.started,
@@ -122,6 +148,9 @@ def verdict_json(judgement: Judgement) -> dict[str, Any]:
             "late_p99_seconds": _rounded(load.late_p99),
         },
         "faults": [_without(asdict(fault), "reasons") for fault in judgement.faults],
+        **_tidy(asdict(judgement.conduct)),
+        "recovery": _tidy([asdict(course) for course in judgement.recovery]),
+        "alerts": _tidy([asdict(result) for result in judgement.alerts]),
     }
 
 
@@ -140,6 +169,16 @@ def audit_json(audited: Audit) -> dict[str, Any]:
     }
 
 
+def entries_json(entries: Entries) -> dict[str, Any]:
+    """Return what ``audit.json`` holds of the books besides dossiers."""
+    return {
+        "acknowledged": dict(entries.acknowledged),
+        "unread": dict(entries.unread),
+        "unread_systems": list(entries.unread_systems),
+        "findings": [asdict(finding) for finding in entries.findings],
+    }
+
+
 def _stack(record: Record) -> Mapping[str, Mapping[str, Any]]:
     """Return the systems of ``stack.json``; a run that broke before the stack was up has none."""
     if not record.path("stack.json").exists():
@@ -149,9 +188,9 @@ def _stack(record: Record) -> Mapping[str, Mapping[str, Any]]:
     return {name: entry for name, entry in (systems or {}).items() if isinstance(entry, dict)}
 
 
-def _objective(objective: Objective, evidence: Evidence, late: bool) -> ObjectiveResult:
+def _objective(objective: Objective, evidence: Evidence, excuses: Excuses) -> ObjectiveResult:
     outcome = measure(objective, evidence)
-    verdict, reason = _excused(objective, outcome, late)
+    verdict, reason = _excused(objective, outcome, excuses)
     return ObjectiveResult(
         objective.name,
         objective.indicator,
@@ -167,10 +206,18 @@ def _objective(objective: Objective, evidence: Evidence, late: bool) -> Objectiv
     )
 
 
-def _excused(objective: Objective, outcome: Outcome, late: bool) -> tuple[Verdict, str]:
-    """Take a failure back that a late generator may have caused itself."""
-    if late and outcome.verdict == "fail" and objective.indicator in OF_LOAD:
-        return "inconclusive", f"{outcome.reason}; the generator was late and may have caused it"
+def _excuses(load: Load, plan: Plan, conducted: Conduct) -> Excuses:
+    """Say why failed objectives may prove nothing: of the load's alone, and of any."""
+    late = "the generator was late and may have caused it" if validity.is_late(load, plan.limits) else ""
+    return late, "it wasn't healthy before the first fault" if conducted.unsteady else ""
+
+
+def _excused(objective: Objective, outcome: Outcome, excuses: Excuses) -> tuple[Verdict, str]:
+    """Take a failure back that a late generator, or an illness before the first fault, may have caused."""
+    late, ill = excuses
+    excuse = ill or (late if objective.indicator in OF_LOAD else "")
+    if excuse and outcome.verdict == "fail":
+        return "inconclusive", f"{outcome.reason}; {excuse}"
     return outcome.verdict, outcome.reason
 
 
@@ -190,6 +237,20 @@ def _integrity(database: duckdb.DuckDBPyConnection, audited: Audit) -> Iterator[
         yield "inconclusive", "audit: no dossier was acknowledged, so none was put to the test"
 
 
+def _entries_integrity(entries: Entries) -> Iterator[Reason]:
+    for category in ENTRY_FAILURES:
+        for name, book in BOOKS.items():
+            keys = entries.keys(category, name)
+            if keys:
+                shown = ", ".join(keys[:NAMED]) + (", …" if len(keys) > NAMED else "")
+                detail = next(
+                    item.detail for item in entries.findings if (item.category, item.book) == (category, name)
+                )
+                yield "fail", f"integrity: {len(keys)} {book.entries} {category}: {shown} ({detail})"
+    if entries.unread_systems:
+        yield "inconclusive", f"audit: books not read completely, twice: {', '.join(entries.unread_systems[:NAMED])}"
+
+
 def _named(category: str, codes: Sequence[str]) -> str:
     shown = ", ".join(codes[:NAMED]) + (", …" if len(codes) > NAMED else "")
     return f"{len(codes)} dossier{'s' * (len(codes) > 1)} {category}: {shown}"
@@ -199,24 +260,35 @@ def _verdicts(verdict: Verdict, reasons: Iterator[str]) -> list[Reason]:
     return [(verdict, reason) for reason in reasons]
 
 
-def _reasons(plan: Plan, reasons: Sequence[Reason], audited: Audit, load: Load) -> tuple[str, ...]:
+def _reasons(plan: Plan, reasons: Sequence[Reason], audited: Audit, entries: Entries, load: Load) -> tuple[str, ...]:
     said = [reason for wanted in ("fail", "inconclusive") for verdict, reason in reasons if verdict == wanted]
     bare = [] if plan.objectives else ["the campaign has no objectives: judged on integrity and validity alone"]
-    return tuple(said + bare) if said else (*bare, _shown(plan, audited, load))
+    return tuple(said + bare) if said else (*bare, _shown(plan, audited, entries, load))
 
 
-def _shown(plan: Plan, audited: Audit, load: Load) -> str:
+def _shown(plan: Plan, audited: Audit, entries: Entries, load: Load) -> str:
     objectives, faults, systems = len(plan.objectives), len(plan.faults), len(audited.systems) // 2
+    kept = ", ".join(f"{count} {BOOKS[book].entries}" for book, count in entries.acknowledged.items() if count)
+    books = f"{kept}: none lost, duplicated, divergent, phantom or unfounded; " if kept else ""
     return (
         f"{load.started} arrivals and {load.samples} requests met {objectives} of {objectives} objectives; "
         f"{audited.counts['acknowledged']} acknowledged dossiers, read twice from {systems} systems: "
         "none lost, duplicated, divergent, regressed, phantom, resurrected or misrouted; "
-        f"{faults} of {faults} faults proved and healed"
+        f"{books}{faults} of {faults} faults proved and healed"
     )
 
 
 def _without(fields: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if key != name}
+
+
+def _tidy(value: Any) -> Any:
+    """Round every number of nested dictionaries and lists."""
+    if isinstance(value, dict):
+        return {key: _tidy(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_tidy(inner) for inner in value]
+    return _rounded(value) if isinstance(value, float) else value
 
 
 def _rounded(value: float | None) -> float | int | None:

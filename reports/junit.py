@@ -1,7 +1,7 @@
 """JUnit XML of a run: a failure is a <failure>, what can't be told is an <error>, so that a CI server sees both.
 
-One test case per objective, per integrity rule, per fault, one for the load and one for the verdict itself: the file
-is green only where the verdict is ``pass``.
+One test case per objective, per integrity rule, per fault, per stop condition, per person's step, per alert, one for
+the steady state, one for the load and one for the verdict itself: the file is green only where the verdict is ``pass``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
+from reports.alerts import AlertResult
+from reports.drill_summary import burns, span, steady, step_state, stop_state
 from reports.facts import RULES, Facts, FaultLife, ObjectiveResult, audit_doubt, rule_verdict
-from reports.summary import MEANING, bounds, fault_state, listed, measured, quantity, target, visible
+from reports.summary import MEANING, bounds, fault_state, listed, measured, moment, quantity, target, visible
 
 TAGS = {"fail": "failure", "inconclusive": "error"}
 
@@ -41,6 +43,8 @@ def text(facts: Facts) -> str:
         "objectives": [_objective(result) for result in facts.verdict.objectives],
         "integrity": list(_integrity(facts)),
         "faults": [_fault(life) for life in facts.faults],
+        "conduct": list(_conduct(facts)),
+        "alerts": [_alert(alert) for alert in facts.verdict.alerts],
     }
     root = ET.Element("testsuites", _totals([case for cases in suites.values() for case in cases]))
     root.set("name", visible(facts.plan.name))
@@ -103,3 +107,21 @@ def _fault(life: FaultLife) -> Case:
     verdict = "pass" if state == "proved and healed" else "inconclusive"
     message = f"{life.fault.kind} on {life.fault.target}: {state}, measured {measured(life.bite)}"
     return Case(life.fault.id, verdict, message)
+
+
+def _conduct(facts: Facts) -> Iterator[Case]:
+    seen = facts.verdict.steady_state
+    if seen is not None:
+        yield Case("steady state", "pass" if seen.steady else "inconclusive", steady(seen))
+    for planned in facts.plan.stops:
+        fired = [stop for stop in facts.verdict.stops if stop.stop == planned.name]
+        said = "; ".join(f"fired at {moment(stop.t)}, {stop_state(stop)}" for stop in fired)
+        yield Case(f"stop condition {planned.name}", "fail" if fired else "pass", said)
+    for step in facts.verdict.steps:
+        yield Case(f"step {step.id}", step.verdict, step_state(step), step.text)
+
+
+def _alert(alert: AlertResult) -> Case:
+    notes = "; ".join(found.note for found in alert.expected) or "not expected"
+    fired = "; ".join(map(span, alert.spans)) or "never"
+    return Case(alert.name, alert.verdict, notes, f"Fires when {burns(alert)}. Fired: {fired}.")

@@ -5,6 +5,7 @@ when it failed, was dropped, or was left unfinished.
 """
 
 import math
+from typing import NamedTuple
 
 from model.plan import Objective
 from reports.outcome import Outcome, exact, nothing, number
@@ -53,9 +54,26 @@ WITH later AS (
     SELECT max(intended) AS last FROM marked WHERE NOT good GROUP BY successes HAVING count(*) >= {STREAK}
 )
 SELECT count(*), max(intended),
-       min(finished) FILTER (good AND intended > coalesce((SELECT max(last) FROM outages), '-infinity'::DOUBLE))
+       min(finished) FILTER (good AND intended > coalesce((SELECT max(last) FROM outages), '-infinity'::DOUBLE)),
+       (SELECT max(last) FROM outages)
 FROM later
 """
+
+
+class Comeback(NamedTuple):
+    """How arrivals fared after a fault was healed; seconds since t0.
+
+    Attributes:
+        arrivals: That there were, up to the next fault.
+        last: When the last of them was due, None without any.
+        success: When the first success had finished from which on no outage follows, None without one.
+        failing: When the last arrival of the last outage was due, None without one.
+    """
+
+    arrivals: int
+    last: float | None
+    success: float | None
+    failing: float | None
 
 
 def interruption(objective: Objective, evidence: Evidence) -> list[Outcome]:
@@ -142,21 +160,25 @@ def _interruption(
     return exact("pass", place, seconds, arrivals, f"longest interruption {number(seconds)} s (n={arrivals})")
 
 
-def _recovery(objective: Objective, evidence: Evidence, window: Window, place: str | None) -> Outcome:
-    if not window.healed:
-        return nothing(place, f"the record doesn't say when {window.fault} was healed")
+def comeback(evidence: Evidence, window: Window, place: str | None) -> Comeback:
+    """Look for the first success after a healing from which on no outage follows; None: of all that it touches."""
     later = [w.start for w in evidence.windows if w.start > window.stop and (place is None or w.touches(place))]
     provinces = window.provinces if place is None else {place}
     where = "true" if provinces is None else f"province IN {texts(provinces)}"
-    ((arrivals, last, success),) = evidence.database.execute(
+    (row,) = evidence.database.execute(
         RECOVERY.format(where=where, horizon=f"'{min(later, default=math.inf)}'::DOUBLE", healed=repr(window.stop))
     ).fetchall()
-    return _recovered(objective, window, place, arrivals, last, success)
+    return Comeback(*row)
 
 
-def _recovered(
-    objective: Objective, window: Window, place: str | None, arrivals: int, last: float | None, success: float | None
-) -> Outcome:
+def _recovery(objective: Objective, evidence: Evidence, window: Window, place: str | None) -> Outcome:
+    if not window.healed:
+        return nothing(place, f"the record doesn't say when {window.fault} was healed")
+    return _recovered(objective, window, place, comeback(evidence, window, place))
+
+
+def _recovered(objective: Objective, window: Window, place: str | None, found: Comeback) -> Outcome:
+    arrivals, last, success = found.arrivals, found.last, found.success
     if last is None:
         return nothing(place, f"no arrivals after {window.fault} was healed")
     if success is None and last - window.stop < objective.target:

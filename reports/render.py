@@ -6,7 +6,7 @@ from pathlib import Path
 
 from model.places import provinces
 from model.record import Record
-from reports import html, junit, openmetrics, series, summary, tables
+from reports import drill_summary, html, junit, openmetrics, series, summary, tables
 
 
 def write(record: Record) -> Path:
@@ -20,7 +20,7 @@ def write(record: Record) -> Path:
     with tables.opened(record) as db:
         facts = series.read(record, db)
         reports = {
-            "summary.md": summary.text(facts, names),
+            "summary.md": summary.text(facts, names) + drill_summary.text(facts),
             "junit.xml": junit.text(facts),
             "metrics.om": openmetrics.text(facts, db),
             "report.html": html.page(facts, names),

@@ -24,6 +24,7 @@ class Window:
         stop: Healed, likewise.
         provinces: Those at its ends; None: everyone, since both ends are shared.
         healed: Whether the record says when it was healed.
+        applied: Whether the record says when it was applied.
     """
 
     fault: str
@@ -31,6 +32,7 @@ class Window:
     stop: float
     provinces: frozenset[str] | None
     healed: bool = True
+    applied: bool = True
 
     def touches(self, province: str | None) -> bool:
         """Tell whether it hurts this province; None: all of them together."""
@@ -80,7 +82,9 @@ def _window(fault: Fault, events: Sequence[Mapping[str, Any]], provinces: frozen
     applied = [float(event["t"]) for event in own if event["event"] == "fault_applied"]
     healed = [float(event["t"]) for event in own if event["event"] == "fault_healed"]
     start = applied[0] if applied else fault.start
-    return Window(fault.id, start, max(start, healed[-1] if healed else fault.end), provinces, bool(healed))
+    return Window(
+        fault.id, start, max(start, healed[-1] if healed else fault.end), provinces, bool(healed), bool(applied)
+    )
 
 
 def touched(fault: Fault, stack: Mapping[str, Mapping[str, Any]]) -> frozenset[str] | None:

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import duckdb
 import msgspec
 
-from model.histogram import seconds_of
 from model.plan import Fault, Plan
 from model.record import Record, RecordError
 from reports import validity
+from reports.comparison import compared
 from reports.facts import (
     ERRORS,
     POINTS,
@@ -33,9 +33,7 @@ from reports.facts import (
     Verdict,
 )
 from reports.outages import INTERRUPTIONS
-
-FOREVER = 1 << 30
-"""Bucket of a failed request: as for the judge, it counts as slower than any time."""
+from reports.quantiles import quantiles
 
 Cut = Sequence[Any]
 T = TypeVar("T")
@@ -64,6 +62,7 @@ def read(record: Record, db: duckdb.DuckDBPyConnection) -> Facts:
         generator=generator(db),
         requests=sum(row[1] for row in _counts(db, "kind")),
         peak=_peak(db),
+        compared=compared(db, plan, verdict.recovery),
         doubts=tuple(validity.doubts(db, plan, told, validity.load(db, told))),
     )
 
@@ -129,7 +128,7 @@ def timeline(db: duckdb.DuckDBPyConnection, plan: Plan) -> Timeline:
     slices = math.ceil(end / width)
     slot = f"greatest(second, 0) // {width}"
     by_outcome = _slots(_counts(db, f"outcome, {slot}"), slices, width)
-    quantiles = {row[0]: row[1:] for row in _quantiles(db, slot, "response", (0.5, 0.95))}
+    spread = {row[0]: row[1:] for row in quantiles(db, slot, "response", (0.5, 0.95))}
     offered, started = (_arrivals(db, column, slices, width) for column in ("intended", "started"))
     zero = (0.0,) * slices
     ok = by_outcome.get("ok", zero)
@@ -142,8 +141,8 @@ def timeline(db: duckdb.DuckDBPyConnection, plan: Plan) -> Timeline:
         requests=tuple(map(sum, zip(*(by_outcome.values() or [zero]), strict=True))),
         succeeded=ok,
         errors=errors,
-        p50=tuple(quantiles[i][0] if i in quantiles else None for i in range(slices)),
-        p95=tuple(quantiles[i][1] if i in quantiles else None for i in range(slices)),
+        p50=tuple(spread[i][0] if i in spread else None for i in range(slices)),
+        p95=tuple(spread[i][1] if i in spread else None for i in range(slices)),
     )
 
 
@@ -170,28 +169,13 @@ def _arrivals(db: duckdb.DuckDBPyConnection, column: str, slices: int, width: in
     return tuple(rates)
 
 
-def _quantiles(db: duckdb.DuckDBPyConnection, group: str, kind: str, wanted: Sequence[float]) -> list[tuple[Any, ...]]:
-    """Return (group, quantile, …) in seconds, by order statistics on merged buckets; failures are infinite."""
-    picks = ", ".join(f"min(slot) FILTER (upto >= ceil({q} * total))" for q in wanted)
-    rows = db.execute(
-        f"""WITH merged AS (SELECT {group} AS cut, CASE WHEN outcome = 'ok' THEN bucket ELSE {FOREVER} END AS slot,
-                                   sum(count)::BIGINT AS n
-                            FROM samples WHERE kind = ? GROUP BY ALL),
-                 summed AS (SELECT cut, slot, sum(n) OVER (PARTITION BY cut ORDER BY slot) AS upto,
-                                   sum(n) OVER (PARTITION BY cut) AS total FROM merged)
-            SELECT cut, {picks} FROM summed GROUP BY cut ORDER BY cut""",
-        [kind],
-    ).fetchall()
-    return [(cut, *(math.inf if slot == FOREVER else seconds_of(slot) for slot in slots)) for cut, *slots in rows]
-
-
 def provinces(db: duckdb.DuckDBPyConnection, plan: Plan, end: int) -> tuple[ProvinceRow, ...]:
     """Return what every province of the plan or the tables saw, worst first; untouched ones last."""
     counts: dict[str, dict[str, int]] = defaultdict(dict)
     for code, outcome, count in _counts(db, "province, outcome"):
         counts[code][outcome] = count
     arrivals = dict(db.execute("SELECT province, count(*) FROM arrivals GROUP BY ALL").fetchall())
-    quantiles = {row[0]: row[1:] for row in _quantiles(db, "province", "response", (0.5, 0.95))}
+    spread = {row[0]: row[1:] for row in quantiles(db, "province", "response", (0.5, 0.95))}
     interruptions, lags, strips = _interruptions(db, plan.duration), _lags(db), _strips(db, end)
     codes = {code for code in {*plan.stack.provinces, *counts, *arrivals} if code}
     rows = [
@@ -201,8 +185,8 @@ def provinces(db: duckdb.DuckDBPyConnection, plan: Plan, end: int) -> tuple[Prov
             requests=sum(counts[code].values()),
             ok=counts[code].get("ok", 0),
             errors={outcome: counts[code][outcome] for outcome in ERRORS if outcome in counts[code]},
-            p50=quantiles.get(code, (None, None))[0],
-            p95=quantiles.get(code, (None, None))[1],
+            p50=spread.get(code, (None, None))[0],
+            p95=spread.get(code, (None, None))[1],
             interruption=interruptions.get(code),
             sync_p95=lags.get(code),
             strip=strips.get(code, (None,) * STRIP),
@@ -251,8 +235,8 @@ def _strips(db: duckdb.DuckDBPyConnection, end: int) -> dict[str, tuple[float | 
 
 def operations(db: duckdb.DuckDBPyConnection) -> tuple[OperationRow, ...]:
     """Return what every operation saw, by name."""
-    response = {row[0]: row[1:] for row in _quantiles(db, "operation", "response", (0.5, 0.95, 0.99))}
-    service = {row[0]: row[1] for row in _quantiles(db, "operation", "service", (0.95,))}
+    response = {row[0]: row[1:] for row in quantiles(db, "operation", "response", (0.5, 0.95, 0.99))}
+    service = {row[0]: row[1] for row in quantiles(db, "operation", "service", (0.95,))}
     ok = {name: count for name, outcome, count in _counts(db, "operation, outcome") if outcome == "ok"}
     rows = []
     for name, total in _counts(db, "operation"):

@@ -202,9 +202,7 @@ EARLY = frozenset({"lease_expired", "fault_released_early"})
 
 def fault_results(plan: Plan, events: Sequence[Mapping[str, Any]]) -> tuple[FaultResult, ...]:
     """Judge the life of every fault of the plan."""
-    return tuple(
-        _fault(fault, {str(event["event"]) for event in events if _is_about(event, fault.id)}) for fault in plan.faults
-    )
+    return tuple(_fault(fault, [event for event in events if _is_about(event, fault.id)]) for fault in plan.faults)
 
 
 def _is_about(event: Mapping[str, Any], fault: str) -> bool:
@@ -214,13 +212,16 @@ def _is_about(event: Mapping[str, Any], fault: str) -> bool:
     return event.get("fault") == fault
 
 
-def _fault(fault: Fault, happened: set[str]) -> FaultResult:
+def _fault(fault: Fault, own: Sequence[Mapping[str, Any]]) -> FaultResult:
+    happened = {str(event["event"]) for event in own}
+    skipped = next((str(event.get("reason")) for event in own if event["event"] == "fault_skipped"), None)
     proved = "fault_proved" in happened and "fault_unproved" not in happened
     applied, early = "fault_applied" in happened, bool(happened & EARLY)
     released = "fault_healed" in happened and not happened & {"fault_not_gone", "fault_heal_failed"}
     where = f"fault {fault.id} ({fault.kind} on {fault.target})"
     reasons = (
-        (f"{where} was never applied", not applied),
+        (f"{where} was never applied", not applied and skipped is None),
+        (f"{where} was skipped: {skipped}", skipped is not None),
         (f"{where} wasn't proved to bite: what was measured under it proves nothing", applied and not proved),
         (f"{where} was released before its time, not by the plan", early),
         (f"{where} WAS NOT HEALED: check the system by hand", applied and not released),

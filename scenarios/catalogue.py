@@ -4,7 +4,17 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from scenarios.journeys import citizen, officer
+from scenarios.journeys import (
+    citizen,
+    clerk,
+    data_only,
+    drafts,
+    hotline,
+    inspector,
+    office,
+    officer,
+    old_interface,
+)
 from scenarios.personas import DOUBLE_SUBMIT, ENDINGS
 from scenarios.session import Session
 
@@ -39,6 +49,66 @@ def _track(session: Session, memory: Memory) -> None:
     citizen.track_only(session, memory.recent)
 
 
+def _data_only(session: Session, memory: Memory) -> None:
+    memory.codes.append(data_only.online(session))
+
+
+def _data_only_counter(session: Session, memory: Memory) -> None:
+    data_only.counter(session)
+
+
+def _send_document(session: Session, memory: Memory) -> None:
+    clerk.send(session)
+
+
+def _receive_documents(session: Session, memory: Memory) -> None:
+    clerk.receive(session)
+
+
+def _call_hotline(session: Session, memory: Memory) -> None:
+    hotline.ask(session)
+
+
+def _ops_alert(session: Session, memory: Memory) -> None:
+    hotline.alert(session)
+
+
+def _report(session: Session, memory: Memory) -> None:
+    office.report(session)
+
+
+def _poll_tasks(session: Session, memory: Memory) -> None:
+    office.poll_tasks(session)
+
+
+def _join_meeting(session: Session, memory: Memory) -> None:
+    office.join_meeting(session)
+
+
+def _watch_dashboard(session: Session, memory: Memory) -> None:
+    office.watch_dashboard(session)
+
+
+def _resume_draft(session: Session, memory: Memory) -> None:
+    memory.codes.append(drafts.at_home(session))
+
+
+def _counter_weak_line(session: Session, memory: Memory) -> None:
+    drafts.at_the_counter(session)
+
+
+def _old_interface(session: Session, memory: Memory) -> None:
+    old_interface.submit(session)
+
+
+def _follow_up(session: Session, memory: Memory) -> None:
+    inspector.follow_up(session, memory.recent)
+
+
+def _broker(session: Session, memory: Memory) -> None:
+    inspector.broker(session)
+
+
 JOURNEYS: dict[str, tuple[Callable[[Session, Memory], None], str]] = {
     "submit-online": (
         _submit_online,
@@ -47,10 +117,49 @@ JOURNEYS: dict[str, tuple[Callable[[Session, Memory], None], str]] = {
     "counter-intake": (_counter_intake, "a one-stop officer takes a dossier in at the counter"),
     "process": (_process, "an officer takes the oldest open dossier to its end"),
     "track": (_track, "a citizen looks a dossier up at the portal"),
+    "data-only": (_data_only, "a citizen uses a service based wholly on data: databases confirm, no paper"),
+    "data-only-counter": (_data_only_counter, "the same at a counter, by a one-stop officer"),
+    "send-document": (_send_document, "a province's clerk sends a document to communes and provinces over the axis"),
+    "receive-documents": (_receive_documents, "a clerk fetches what has come over the axis, receives or rejects it"),
+    "call-hotline": (_call_hotline, "a citizen calls the hotline with a question"),
+    "ops-alert": (_ops_alert, "an officer reports an incident to the operators"),
+    "report": (_report, "a unit sends a periodic report, now and then late or twice"),
+    "poll-tasks": (_poll_tasks, "a province looks at the tasks that it was given, and reports on one"),
+    "join-meeting": (_join_meeting, "a unit joins an online meeting and leaves it"),
+    "watch-dashboard": (_watch_dashboard, "a dashboard of the operation centre polls its figures"),
+    "resume-draft": (
+        _resume_draft,
+        "a citizen submits out of a draft, with an attachment, in several sessions",
+    ),
+    "counter-weak-line": (
+        _counter_weak_line,
+        "an officer takes a dossier in out of a draft, with an attachment",
+    ),
+    "old-interface": (_old_interface, "a citizen begins at the old interface and ends where T_cutover leads"),
+    "follow-up": (_follow_up, "a citizen looks whether an older dossier is done, or forgotten"),
+    "broker": (_broker, "one account submits in a burst until it is throttled"),
 }
+
+PLATFORMS: dict[str, str] = {
+    "data-only": "specialised",
+    "data-only-counter": "specialised",
+    "send-document": "axis",
+    "receive-documents": "axis",
+    "call-hotline": "hotline",
+    "ops-alert": "hotline",
+    "report": "reporting",
+    "poll-tasks": "tasks",
+    "join-meeting": "meetings",
+    "watch-dashboard": "ioc",
+}
+"""Journey -> the platform that it needs besides the systems that are always there."""
 
 _FEE = 0.6
 """Share of online submissions that cost a fee, roughly [A]."""
+
+_LOG_IN = {"vneid.authorize": 1, "vneid.token": 1, "national.session": 1}
+_PIECES = sum(drafts.SIZES) / 2 / drafts.PIECE
+"""Pieces of an attachment of average size."""
 
 EXPECTED: dict[str, dict[str, float]] = {
     "submit-online": {
@@ -77,8 +186,71 @@ EXPECTED: dict[str, dict[str, float]] = {
         "province.stop": ENDINGS["stop"],
     },
     "track": {"national.track": 1},
+    "data-only": {
+        "vneid.authorize": 1,
+        "vneid.token": 1,
+        "national.session": 1,
+        "national.procedures": 1,
+        "national.submit": 1 + DOUBLE_SUBMIT,
+        "national.verify": 1,
+        "national.verification": 1,
+    },
+    "data-only-counter": {
+        "province.session": 1,
+        "province.intake": 1,
+        "province.verify": 1,
+        "province.verification": 1,
+    },
+    "send-document": {"province.session": 1, "province.document": 1 + DOUBLE_SUBMIT},
+    "receive-documents": {
+        "axis.register": 1,
+        "axis.list": 1,
+        "axis.get": 1,
+        "axis.update": 0.92,
+        "axis.reject": 0.08,
+    },
+    "call-hotline": {"hotline.call": 1},
+    "ops-alert": {"province.session": 1, "province.incident": 1},
+    "report": {"reporting.report": 1 + DOUBLE_SUBMIT},
+    "poll-tasks": {"tasks.list": 1, "tasks.progress": 1},
+    "join-meeting": {"meetings.list": 1, "meetings.join": 1, "meetings.leave": 1},
+    "watch-dashboard": {"ioc.dashboard": 1},
+    "resume-draft": {
+        **_LOG_IN,
+        "national.save_draft": 3,
+        "national.announce": 1,
+        "national.upload": _PIECES,
+        "national.attach": 1,
+        "national.resume_draft": 1 + drafts.LATER,
+        "national.submit": 1,
+    },
+    "counter-weak-line": {
+        "province.session": 1 + drafts.LATER,
+        "province.save_draft": 3,
+        "province.announce": 1,
+        "province.upload": _PIECES,
+        "province.attach": 1,
+        "province.resume_draft": 1 + drafts.LATER,
+        "province.intake": 1,
+    },
+    "old-interface": {
+        **_LOG_IN,
+        "province.portal": 1,
+        "province.portal_session": 1,
+        "province.portal_draft": 2,
+        "province.portal_submit": 0.5,
+        "national.handover": 0.5,
+        "national.resume_draft": 0.5,
+        "national.save_draft": 0.5,
+        "national.submit": 0.5,
+    },
+    "follow-up": {"national.follow_up": 1},
+    "broker": {**_LOG_IN, "national.broker_submit": 32, "national.throttled": 1},
 }
 """Requests of each operation that a journey makes on average: what `plan` estimates with, not a measurement [A]."""
 
-OPERATIONS = frozenset(operation for expected in EXPECTED.values() for operation in expected)
+COMPLAINT = "hotline.complain"
+"""What citizens do whose journey failed, where the campaign says so: ``load.complaints``."""
+
+OPERATIONS = frozenset(operation for expected in EXPECTED.values() for operation in expected) | {COMPLAINT}
 """Names that a sample's ``operation`` may have."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from model.record import COLUMNS, Record
 
-SPOOLED = tuple(name for name in COLUMNS if name != "reads")
+SPOOLED = tuple(name for name in COLUMNS if name not in ("reads", "attachments"))
 """Tables that workers write."""
 PIECE = 512 * 1024
 """Bytes that one message carries at most."""

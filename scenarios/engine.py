@@ -1,59 +1,37 @@
 """The open-model arrival engine of one Locust worker: a greenlet per arrival, on schedule, whatever the replies."""
 
+import gc
+import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import gevent
+from gevent import Greenlet
+from gevent.event import Event
 from gevent.pool import Group
 
 from model.plan import Plan
 from scenarios.catalogue import JOURNEYS, Memory
 from scenarios.health import Health
+from scenarios.journeys import hotline
 from scenarios.network import Network
+from scenarios.notary import Notary
+from scenarios.pacer import Due, Pacer
 from scenarios.personas import Arrival, Crowd
 from scenarios.recorder import Recorder
 from scenarios.schedule import due_times
-from scenarios.session import Answer, JourneyFailed, Session
+from scenarios.session import JourneyFailed, Session
 from scenarios.shares import Shares
-from scenarios.writes import Result, Write
 
 LATE_START = 0.5
 """Seconds in the past from which a worker that joins late still takes its arrivals."""
+COUNTING = 0.1
+"""Seconds after which the times that have gathered are counted: little at a time."""
 
-
-BREATH = 8
-"""Arrivals in a row that may start behind their time before replies are read."""
-
-
-class Notary:
-    """Notes what a session does in the recorder, in seconds since t0."""
-
-    def __init__(self, plan: Plan, recorder: Recorder, t0: float) -> None:
-        self._plan = plan
-        self._recorder = recorder
-        self._t0 = t0
-
-    def request(self, arrival: Arrival, operation: str, outcome: str, intended: float, answer: Answer) -> None:
-        """Count one finished request."""
-        due = intended - self._t0
-        self._recorder.sample(
-            due,
-            self._plan.phase_at(due),
-            operation,
-            arrival.province,
-            outcome,
-            answer.finished - intended,
-            answer.finished - answer.began,
-        )
-
-    def invoke(self, arrival: Arrival, write: Write) -> int:
-        """Enter a write before it is sent."""
-        return self._recorder.invoke(time.monotonic() - self._t0, arrival, write)
-
-    def complete(self, arrival: Arrival, op: int, write: Write, result: Result) -> None:
-        """Enter what came of a write."""
-        self._recorder.complete(time.monotonic() - self._t0, op, arrival, write, result)
+COMPLAINERS = frozenset({"submit-online", "track", "data-only"})
+"""Journeys of citizens, who call the hotline when they fail; officers have other ways."""
 
 
 @dataclass(slots=True)
@@ -92,15 +70,19 @@ class Engine:
         self.suspended = False
         self._plan = plan
         self._recorder = recorder
-        self._network = Network(addresses, plan.load.connect_timeout, plan.load.request_timeout)
+        load = plan.load
+        self._network = Network(
+            addresses, load.connect_timeout, load.request_timeout, first_byte_timeout=load.first_byte_timeout
+        )
         self._crowd = Crowd(plan)
         self._run = run
         self._health = Health()
         self._memory = Memory()
         self._group = Group()
-        self._stopped = False
-        self._behind = 0
+        self._halted = Event()
+        self._pacer = Pacer(self._arrivals(), self._owns, self._crowd.arrival, self._start)
         self._t0 = 0.0
+        self._notary: Notary | None = None
 
     def run(self, t0: float) -> Tally:
         """Start every arrival of this worker's when it is due, wait for the journeys within the grace.
@@ -108,19 +90,12 @@ class Engine:
         Args:
             t0: Monotonic seconds; arrivals that were due before now are passed over.
         """
+        gc.freeze()  # what is there now stays: collections needn't look at it, which would make arrivals late
         self._t0 = t0
-        watchers = [gevent.spawn(self._health.watch), gevent.spawn(self._flush_every_second, t0)]
-        notary = Notary(self._plan, self._recorder, t0)
-        joined = time.monotonic() - t0
-        for number, due in enumerate(due_times(self._plan)):
-            if due < joined - LATE_START:
-                continue
-            self._wait_until(t0 + due)
-            if self._stopped:
-                break
-            if not self.suspended and self.shares.owner(number, due) == self._recorder.worker:
-                self._start(self._crowd.arrival(number, due), notary, t0)
-        self._wait_until(t0 + self._plan.duration)
+        watchers = [gevent.spawn(self._health.watch), gevent.spawn(self._keep_books)]
+        self._notary = Notary(self._plan, self._recorder, t0)
+        self._pacer.run(t0)
+        self._halted.wait(max(t0 + self._plan.duration - time.monotonic(), 0.0))
         self._finish()
         gevent.killall(watchers)
         self._recorder.flush()
@@ -129,29 +104,34 @@ class Engine:
 
     def stop(self) -> None:
         """Start no further arrival; journeys in flight get the grace."""
-        self._stopped = True
         self.tally.halted = time.monotonic() - self._t0
+        self._halted.set()
+        self._pacer.stop()
 
-    def _wait_until(self, moment: float) -> None:
-        """Sleep until a monotonic moment; when behind, let the journeys in flight read their replies now and then."""
-        left = moment - time.monotonic()
-        if left <= 0:
-            self._behind += 1
-            if self._behind % BREATH == 0:
-                gevent.sleep(0)
-        while left > 0 and not self._stopped:
-            gevent.sleep(min(left, 0.5))
-            left = moment - time.monotonic()
+    def _arrivals(self) -> Iterator[Due]:
+        """Yield the schedule from when it is first asked for."""
+        joined = time.monotonic() - self._t0
+        for number, due in enumerate(due_times(self._plan)):
+            if due >= joined - LATE_START:
+                yield number, due
 
-    def _start(self, arrival: Arrival, notary: Notary, t0: float) -> None:
+    def _owns(self, number: int, due: float) -> bool:
+        return not self.suspended and self.shares.owner(number, due) == self._recorder.worker
+
+    def _start(self, arrival: Arrival) -> None:
+        """Begin a journey; it runs at once, until it waits for the first time."""
         if len(self._group) >= self._plan.load.max_in_flight:
             self.tally.dropped += 1
             self._recorder.arrival(arrival, None, None, "dropped")
             return
         self.tally.started += 1
-        self._group.spawn(self._live, arrival, notary, t0)
+        journey = Greenlet(self._live, arrival)
+        self._group.add(journey)
+        journey.switch()
 
-    def _live(self, arrival: Arrival, notary: Notary, t0: float) -> None:
+    def _live(self, arrival: Arrival) -> None:
+        t0, notary = self._t0, self._notary
+        assert notary is not None
         started = time.monotonic() - t0
         self._health.arrival(started - arrival.intended, len(self._group))
         due, patience = t0 + arrival.intended, self._plan.load.patience
@@ -162,6 +142,7 @@ class Engine:
             outcome = "ok"
         except JourneyFailed:
             outcome = "failed"
+            self._complain(session)
         except gevent.GreenletExit:
             self.tally.unfinished += 1
         except Exception as error:
@@ -173,15 +154,27 @@ class Engine:
             finished = None if outcome == "unfinished" else time.monotonic() - t0
             self._recorder.arrival(arrival, started, finished, outcome)
 
+    def _complain(self, session: Session) -> None:
+        """Let a citizen whose journey failed call the hotline, as often as the plan says: by the arrival's own seed."""
+        arrival = session.arrival
+        lucky = random.Random(f"{arrival.seed}:complaint").random() >= self._plan.load.complaints
+        if not lucky and arrival.journey in COMPLAINERS:
+            with suppress(JourneyFailed):
+                hotline.complain(session)
+
     def _finish(self) -> None:
         self._group.join(timeout=self._plan.load.grace)
         self._group.kill()
 
-    def _flush_every_second(self, t0: float) -> None:
-        second = int(time.monotonic() - t0)
+    def _keep_books(self) -> None:
+        """Count ten times a second, and flush and look at the health every second."""
+        second = int(time.monotonic() - self._t0)
         while True:
             second += 1
-            gevent.sleep(max(t0 + second - time.monotonic(), 0.0))
+            while (left := self._t0 + second - time.monotonic()) > 0:
+                gevent.sleep(min(left, COUNTING))
+                self._recorder.count()
             seen, cpu = self._health.take()
             self._recorder.health(second - 1, seen, cpu)
-            self._recorder.flush()
+            for _ in self._recorder.flushing():
+                gevent.sleep(0)

@@ -93,6 +93,7 @@ class Crowd:
         self._communes = {code: places.communes_of(code) for code in plan.stack.provinces}
         catalogue = procedures.procedures()
         self._online = Weighted({p.code: p.weight for p in catalogue.values() if p.online})
+        self._paperless = Weighted({p.code: p.weight for p in catalogue.values() if p.database})
         self._counter = Weighted({p.code: p.weight for p in catalogue.values()})
         self._fees = {p.code: p.fee for p in catalogue.values()}
         self._endings = Weighted(ENDINGS)
@@ -111,8 +112,7 @@ class Crowd:
         journey = known.journey or self._journeys.at(draw[0] * _UNIT)
         province = known.province or self._provinces.at(draw[1] * _UNIT)
         communes = self._communes[province]
-        wanted = self._online if journey == "submit-online" else self._counter
-        procedure = wanted.at(draw[3] * _UNIT)
+        procedure = self._wanted(journey).at(draw[3] * _UNIT)
         return Arrival(
             number=number,
             intended=due,
@@ -126,6 +126,12 @@ class Crowd:
             ending=self._endings.at(draw[6] * _UNIT),
             seed=draw[7],
         )
+
+    def _wanted(self, journey: str) -> Weighted[str]:
+        """Return the procedures that people of a journey may want."""
+        if journey.startswith("data-only"):
+            return self._paperless
+        return self._online if journey == "submit-online" else self._counter
 
     def _recorded(self, number: int) -> Who:
         return next((part[number] for part in self._replayed if number in part.numbers), _ANYONE)

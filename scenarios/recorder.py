@@ -1,90 +1,39 @@
-"""What a worker writes down: counts of requests, arrivals, and the ledger of writes. See docs/record.md.
+"""What a worker writes down: counts of requests, arrivals, its health, and the ledger of writes. See docs/record.md.
 
-Nothing is kept per request: counts are merged per (second, phase, operation, province, outcome, kind, bucket) and
-flushed every second. A ledger row is the kernel's at once, so that killing the worker loses none.
+Nothing is kept per request: times wait for a moment in arrays, are counted in bulk, and the counts per (second, phase,
+operation, province, outcome, kind, bucket) are flushed every second. A ledger row is the kernel's at once, so that
+killing the worker loses none.
 """
 
-import mmap
-import os
-import re
+from array import array
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Iterator
 
-from model.histogram import bucket_of
+from model.histogram import counts_of
 from model.record import Record
 from scenarios.health import Second
+from scenarios.ledger import Ledger
 from scenarios.personas import Arrival
-from scenarios.writes import Result, Write
+from scenarios.spools import Spool
 
-_ODD = re.compile(r"[^\w ._:>-]|_")
-"""What a row can't hold; word characters are letters and digits of any script."""
-
-WINDOW = 1 << 20
-"""Bytes of the ledger that are mapped at a time; a row is much shorter."""
+SLICE = 256
+"""Rows that are written at a time: longer pieces of work would make an arrival late."""
 
 SeriesKey = tuple[int, str, str, str, str]
 """Second, phase, operation, province, outcome."""
+KINDS = ("response", "service")
+"""Of the two times of each request, in their order."""
 
 
-class _Spool:
-    def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-
-    def write(self, text: str) -> None:
-        data = text.encode()
-        while data:
-            data = data[os.write(self._file, data) :]
-
-    def close(self) -> None:
-        os.close(self._file)
-
-
-class _Mapped:
-    """A spool written through memory: a row is the kernel's at once, without a system call.
-
-    A process that is killed leaves zeros behind its last row; readers take whole lines only.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        self._open_window(os.fstat(self._file).st_size)
-
-    def _open_window(self, end: int) -> None:
-        """Map the file from the page of ``end`` on, space reserved; raises OSError when there is none left."""
-        self._base = end - end % mmap.ALLOCATIONGRANULARITY
-        self._at = end - self._base
-        os.posix_fallocate(self._file, self._base, WINDOW)
-        self._window = mmap.mmap(self._file, WINDOW, offset=self._base)
-
-    def write(self, text: str) -> None:
-        data = text.encode()
-        end = self._at + len(data)
-        if end > WINDOW:
-            self._window.close()
-            self._open_window(self._base + self._at)
-            end = self._at + len(data)
-        self._window[self._at : end] = data
-        self._at = end
-
-    def close(self) -> None:
-        self._window.close()
-        os.ftruncate(self._file, self._base + self._at)
-        os.close(self._file)
-
-
-class _Series:
-    """Counts of one key: requests by bucket of their response and service time."""
-
-    __slots__ = ("response", "service")
+class Times(defaultdict[SeriesKey, "array[float]"]):
+    """Seconds of requests that aren't counted yet: response and service time of each in turn."""
 
     def __init__(self) -> None:
-        self.response: defaultdict[int, int] = defaultdict(int)
-        self.service: defaultdict[int, int] = defaultdict(int)
+        super().__init__(lambda: array("d"))
 
-    def rows(self, head: str) -> str:
-        """Return the rows of samples that begin with ``head``."""
-        kinds = (("response", self.response), ("service", self.service))
-        return "".join(f"{head},{kind},{bucket},{n}\n" for kind, counts in kinds for bucket, n in counts.items())
+
+Counts = dict[tuple[SeriesKey, str], dict[int, int]]
+"""Requests by series and kind, then by bucket."""
 
 
 class Recorder:
@@ -92,36 +41,20 @@ class Recorder:
 
     Attributes:
         worker: Number of the worker.
+        times: Of requests; who has one appends its two times. Replaced whenever they are counted.
+        ledger: The ledger of writes.
     """
 
     def __init__(self, record: Record, worker: int) -> None:
         self.worker = worker
         part = f"worker-{worker}"
-        self._samples = _Spool(record.spool("samples", part))
-        self._arrivals = _Spool(record.spool("arrivals", part))
-        self._ledger = _Mapped(record.spool("ledger", part))
-        self._health = _Spool(record.spool("health", part))
-        self._series: dict[SeriesKey, _Series] = {}
+        self.times = Times()
+        self.ledger = Ledger(record.spool("ledger", part), worker)
+        self._samples = Spool(record.spool("samples", part))
+        self._arrivals = Spool(record.spool("arrivals", part))
+        self._health = Spool(record.spool("health", part))
+        self._counts: Counts = {}
         self._rows: list[str] = []
-        self._operations = 0
-
-    def sample(
-        self,
-        intended: float,
-        phase: str,
-        operation: str,
-        province: str,
-        outcome: str,
-        response: float,
-        service: float,
-    ) -> None:
-        """Count one request; times in seconds, ``intended`` since t0."""
-        key = (int(intended), phase, operation, province, outcome)
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = _Series()
-        series.response[bucket_of(response)] += 1
-        series.service[bucket_of(service)] += 1
 
     def arrival(self, arrival: Arrival, started: float | None, finished: float | None, outcome: str) -> None:
         """Note one arrival; times in seconds since t0, None where there is none."""
@@ -131,19 +64,13 @@ class Recorder:
             f"{arrival.number},{self.worker},{arrival.journey},{arrival.province},{arrival.commune},"
             f"{arrival.intended:.6f},{begin},{end},{outcome}\n"
         )
+        if len(self._rows) >= SLICE:
+            self._write_arrivals()
 
-    def invoke(self, seconds: float, arrival: Arrival, write: Write) -> int:
-        """Write down that a write is about to be sent, ``seconds`` since t0; returns its number."""
-        self._operations += 1
-        row = _row(self.worker, self._operations, "invoke", seconds, arrival, write)
-        self._ledger.write(f"{row},{write.dossier},0,0,{write.payload_hash},\n")
-        return self._operations
-
-    def complete(self, seconds: float, op: int, arrival: Arrival, write: Write, result: Result) -> None:
-        """Write down what came of a write, ``seconds`` since t0."""
-        row = _row(self.worker, op, result.event, seconds, arrival, write)
-        said = f"{_plain(result.dossier)},{result.sequence},{result.state},,{_plain(result.reason)}"
-        self._ledger.write(f"{row},{said}\n")
+    def _write_arrivals(self) -> None:
+        rows, self._rows = self._rows, []
+        if rows:
+            self._arrivals.write("".join(rows))
 
     def health(self, second: int, seen: Second, cpu: float) -> None:
         """Write down how this worker fared in one second."""
@@ -151,27 +78,38 @@ class Recorder:
             f"{second},{self.worker},{seen.delay:.6f},{seen.late:.6f},{seen.started},{seen.in_flight},{cpu:.4f}\n"
         )
 
+    def count(self) -> None:
+        """Count the times that have gathered since the last call."""
+        times, self.times = self.times, Times()
+        for series, both in times.items():
+            for number, kind in enumerate(KINDS):
+                known = self._counts.setdefault((series, kind), {})
+                for bucket, count in counts_of(both[number::2]).items():
+                    known[bucket] = known.get(bucket, 0) + count
+
     def flush(self) -> None:
         """Append the counts and arrivals gathered since the last flush to their spools."""
-        series, self._series = self._series, {}
-        rows, self._rows = self._rows, []
-        if series:
-            self._samples.write("".join(one.rows(",".join(map(str, key))) for key, one in series.items()))
+        for _ in self.flushing():
+            pass
+
+    def flushing(self) -> Iterator[None]:
+        """Flush in slices; between two of them others may work, and whoever gives up there loses nothing."""
+        self._write_arrivals()
+        self.count()
+        rows: list[str] = []
+        for series, kind in list(self._counts):
+            head = ",".join(map(str, series))
+            buckets = self._counts.pop((series, kind))
+            rows += [f"{head},{kind},{bucket},{count}\n" for bucket, count in buckets.items()]
+            if len(rows) >= SLICE:
+                self._samples.write("".join(rows))
+                rows = []
+                yield
         if rows:
-            self._arrivals.write("".join(rows))
+            self._samples.write("".join(rows))
 
     def close(self) -> None:
         """Flush and close the spools."""
         self.flush()
-        for spool in (self._samples, self._arrivals, self._ledger, self._health):
+        for spool in (self._samples, self._arrivals, self.ledger, self._health):
             spool.close()
-
-
-def _row(worker: int, op: int, event: str, seconds: float, arrival: Arrival, write: Write) -> str:
-    where = f"{arrival.province},{arrival.commune}"
-    return f"{worker},{op},{event},{seconds:.6f},{write.operation},{write.key},{where}"
-
-
-def _plain(text: str) -> str:
-    """Keep what a target said from breaking a row: a code or reason is short and has no separators."""
-    return _ODD.sub("", text[:80])

@@ -29,6 +29,7 @@ class Answer(Protocol):
     finished: float
     status: int
     headers: dict[str, str]
+    body: bytes | bytearray
     detail: str
 
     def json(self) -> Any:
@@ -49,7 +50,15 @@ class Observer(Protocol):
 
 
 class JourneyFailed(Exception):
-    """A request of the journey had another outcome than ok; the citizen gives up here."""
+    """A request of the journey had another outcome than ok; the citizen gives up here.
+
+    Attributes:
+        answer: What came of the last attempt.
+    """
+
+    def __init__(self, message: str, answer: Answer | None = None) -> None:
+        super().__init__(message)
+        self.answer = answer
 
 
 NO_RETRY = Patience()
@@ -99,7 +108,7 @@ class Session:
         self._transport = transport
         self._observer = observer
         self._intended = intended
-        self._bearer: dict[str, str] = {}
+        self._standing: dict[str, dict[str, str]] = {}
 
     def key(self, purpose: str) -> str:
         """Return the idempotency key of a purpose: the same for a retry of it."""
@@ -107,7 +116,17 @@ class Session:
 
     def authorise(self, system: str, token: str) -> None:
         """Send this token with every further request to the system."""
-        self._bearer[system] = f"Bearer {token}"
+        self._standing.setdefault(system, {})["Authorization"] = f"Bearer {token}"
+
+    def remember(self, system: str, answer: Answer) -> None:
+        """Send the cookie that an answer set with every further request to the system."""
+        cookie = answer.headers.get("set-cookie", "").partition(";")[0]
+        self._standing.setdefault(system, {})["Cookie"] = cookie
+
+    def think(self, seconds: float) -> None:
+        """Wait as a person does who reads or writes; the next request is due afterwards."""
+        self._pause(seconds)
+        self._intended = time.monotonic()
 
     def get(self, operation: str, system: str, path: str, check: Check | None = None) -> Any:
         """GET and return the decoded reply; raises JourneyFailed unless it is ok and passes the check."""
@@ -123,6 +142,24 @@ class Session:
     ) -> Any:
         """POST a JSON object, or a form given as text; otherwise like ``get``."""
         return self._call(operation, system, "POST", path, *_encoded(body), check)[0]
+
+    def put(
+        self,
+        operation: str,
+        system: str,
+        path: str,
+        body: Mapping[str, Any] | bytes,
+        check: Check | None = None,
+    ) -> Any:
+        """PUT a JSON object, or bytes; otherwise like ``get``."""
+        return self._call(operation, system, "PUT", path, *_encoded(body), check)[0]
+
+    def page(
+        self, operation: str, system: str, method: str, path: str, form: str = "", check: Check | None = None
+    ) -> Answer:
+        """Ask for a page, or send a form; returns the answer itself, a redirect too; otherwise like ``get``."""
+        headers, body = _encoded(form) if form else ({}, b"")
+        return self._call(operation, system, method, path, headers, body, check or _any_page)[1]
 
     def redirect(self, operation: str, system: str, path: str) -> str:
         """GET a redirect and return where it leads, without going there."""
@@ -174,7 +211,7 @@ class Session:
                 return content, answer
             due = answer.finished + next(pauses, math.inf)
             if not _worth_a_retry(outcome, answer) or due - first_due >= self.patience.give_up_after:
-                raise JourneyFailed(f"{operation}: {outcome} {answer.detail}")
+                raise JourneyFailed(f"{operation}: {outcome} {answer.detail}", answer)
             self._pause(max(due - time.monotonic(), 0.0))
             self._intended = due
 
@@ -196,8 +233,7 @@ class Session:
         body: bytes,
         check: Check | None,
     ) -> Attempt:
-        if system in self._bearer:
-            headers["Authorization"] = self._bearer[system]
+        headers.update(self._standing.get(system, {}))
         answer = self._transport.send(system, method, path, headers, body)
         content = answer.json()
         outcome = answer.outcome
@@ -233,7 +269,13 @@ def _holds(check: Check | None, content: Any, answer: Answer) -> bool:
         return False
 
 
-def _encoded(body: Mapping[str, Any] | str) -> tuple[dict[str, str], bytes]:
+def _any_page(_: Any, answer: Answer) -> bool:
+    return answer.status < 400
+
+
+def _encoded(body: Mapping[str, Any] | str | bytes) -> tuple[dict[str, str], bytes]:
+    if isinstance(body, bytes):
+        return {"Content-Type": "application/octet-stream"}, body
     if isinstance(body, str):
         return {"Content-Type": "application/x-www-form-urlencoded"}, body.encode()
     return {"Content-Type": "application/json"}, msgspec.json.encode(body)

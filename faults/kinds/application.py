@@ -21,6 +21,13 @@ WAYS: dict[str, tuple[str, str, object]] = {
     "vneid": ("GET", "/userinfo", None),
     "population": ("POST", "/ndxp/population", {}),
     "payment": ("GET", "/payments/GD0000000000", None),
+    "specialised": ("POST", "/ndxp/confirm", {}),
+    "axis": ("GET", "/axis/getAgenciesList?limit=1", None),
+    "hotline": ("GET", "/alerts?limit=1", None),
+    "reporting": ("GET", "/reports?limit=1", None),
+    "tasks": ("GET", "/tasks?limit=1", None),
+    "meetings": ("GET", "/meetings", None),
+    "ioc": ("GET", "/dashboard", None),
 }
 """A request of each kind of system's own interface that changes nothing: method, path, body."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
+from model import people
 from model.dossier import payload_hash
 from scenarios.session import Session
 from scenarios.writes import Write
@@ -33,23 +34,28 @@ def submit_online(session: Session) -> str:
     return code
 
 
-def log_in(session: Session) -> None:
-    """Authorise at VNeID (OIDC code flow) and open a session at the portal."""
+def log_in(session: Session, account: people.Person | None = None) -> None:
+    """Authorise at VNeID, by default as the persona, and open a session at the portal."""
+    opened = session.post(
+        "national.session",
+        "national",
+        "/session",
+        {"access_token": access_token(session, account)},
+        lambda c, _: bool(c["session"]),
+    )
+    session.authorise("national", opened["session"])
+
+
+def access_token(session: Session, account: people.Person | None = None) -> str:
+    """Authorise at VNeID (OIDC code flow), by default as the persona; return the access token."""
     state = f"s{session.arrival.number}"
-    person = session.arrival.person.id_number
+    person = (account or session.arrival.person).id_number
     query = f"{_AUTHORIZE}&state={state}&nonce={state}&login_hint={person}"
     landing = session.redirect("vneid.authorize", "vneid", f"/authorize?{query}")
     code = parse_qs(urlsplit(landing).query).get("code", [""])[0]
     form = f"{_TOKEN}&code={quote(code, safe='')}"
     token = session.post("vneid.token", "vneid", "/token", form, lambda c, _: bool(c["access_token"]))
-    opened = session.post(
-        "national.session",
-        "national",
-        "/session",
-        {"access_token": token["access_token"]},
-        lambda c, _: bool(c["session"]),
-    )
-    session.authorise("national", opened["session"])
+    return str(token["access_token"])
 
 
 def find_procedure(session: Session) -> None:

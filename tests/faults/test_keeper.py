@@ -13,7 +13,7 @@ from faults.keeper import Keeper
 from faults.kinds.base import Site
 from faults.life import Life
 from faults.probe import probe
-from faults.server import Server, find_real, start
+from faults.server import Server, find_real, revive, start
 from faults.toxiproxy import Proxies
 from faults.watchdog_client import Watchdog
 from model.record import EventLog, Record
@@ -98,3 +98,22 @@ def test_healing_outlives_a_server_that_hangs(keeper: Keeper, links: Proxies, ev
     assert 3.5 < time.monotonic() - began < 9
     assert life.gone
     eventually(lambda: links.get(LINK).clean)
+
+
+def test_proxies_that_a_server_of_others_has_lost_are_made_again(
+    mortal: Server, links: Proxies, events: EventLog, record: Record
+) -> None:
+    """It ends, and comes again empty: its end and its return are in the record, once each."""
+    watchdog = Watchdog.start(record.path("events.jsonl"))
+    keeper = Keeper(Server(mortal.api, mortal.kind), links, watchdog, events)
+    assert not keeper.look()
+    assert mortal.process
+    mortal.process.kill()
+    mortal.process.wait()
+    eventually(keeper.look)
+    eventually(keeper.look)
+    revived = revive(mortal)
+    eventually(lambda: not keeper.look() and len(links.all()) == 2)
+    revived.stop()
+    watchdog.close()
+    assert names(record) == ["toxiproxy_lost", "toxiproxy_restarted"]

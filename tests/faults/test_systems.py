@@ -51,6 +51,7 @@ APPLICATION_FAULTS: list[tuple[str, str, dict[str, int]]] = [
     ("missing-workflow", PROVINCE, {"share": 30}),
     ("missing-accounts", PROVINCE, {"share": 30}),
     ("lost-callback", "payment", {"share": 50}),
+    ("early-closure", PROVINCE, {}),
 ]
 
 

@@ -8,25 +8,28 @@ end is compared. What isn't asked of the real one, because it would crash or han
 - a reset_peer with a long time-out, the removal of which hangs its API; a bandwidth of 0 beside other toxics of the
   same stream, which hangs it as well when these are changed;
 - /reset of several proxies of which one can't listen: it stops at the first failure, and its order is random;
+- the removal of a toxic in which a connection's stream has ended, while a later one holds it: it takes later ones for
+  others from then on, or crashes;
 - traffic under a toxicity between 0 and 1, or cut into slices of random size.
 
-``THONGSUOT_SEQUENCES=2000`` runs as many sequences, new ones each time; without it the same 100 are run.
+THONGSUOT_SEQUENCES of them are run (100), drawn with THONGSUOT_SEED (1). The same seed gives the same sequences: what
+depends on what is there is drawn with a ``Random`` that hypothesis seeds.
 """
 
 import json
 import os
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -34,10 +37,10 @@ from hypothesis.stateful import (
 from faults.server import find_real
 from tests.faults.twins import Diverged, End, Line, Reply, Twin, World, dial, settle
 
-SEQUENCES = int(os.environ.get("THONGSUOT_SEQUENCES", "0"))
+SEQUENCES = int(os.environ.get("THONGSUOT_SEQUENCES", "100"))
+SEED = int(os.environ.get("THONGSUOT_SEED", "1"))
 CHOSEN = settings(
-    max_examples=SEQUENCES or 100,
-    derandomize=not SEQUENCES,
+    max_examples=SEQUENCES,
     database=None,
     stateful_step_count=12,
     deadline=None,
@@ -49,9 +52,10 @@ STREAMS = ("upstream", "downstream")
 SIDES = st.sampled_from(["client", "server"])
 
 # Names, addresses and attributes: the usual ones first, which are the ones that sequences shrink to.
-NAMES = st.sampled_from(["a", "b", "citizen->province:01", "tỉnh xã", "toxics", "100%", 'q"<&>\u2028\\'])
+ROUTABLE = ["a", "b", "citizen->province:01", "tỉnh xã", "toxics", "100%", 'q"<&>\u2028\\']
+NAMES = st.sampled_from(ROUTABLE)
 NOT_IN_PATHS = ("tỉnh/xã", "..")
-TOXIC_NAMES = st.sampled_from(["", "one", "two", "ba la", "noop_upstream", "a/b", "%41"])
+TOXIC_NAMES = ["", "one", "two", "ba la", "noop_upstream", "a/b", "%41"]
 GOOD_LISTENS = ["@0@", "@1@", "@2@", "@3@", "127.0.0.1:0"]
 ODD_LISTENS = ["localhost:0", "", ":0", "0.0.0.0:0", "[::1]:0", "[::ffff:127.0.0.1]:0", "127.0.0.1:"]
 BAD_LISTENS = ["@taken@", "abc", "127.0.0.1:99999", "[::1", "::1:0", "127.0.0.1:nothing", "256.0.0.1:0", "192.0.2.1:0"]
@@ -67,11 +71,13 @@ ATTRIBUTES: dict[str, dict[str, list[int]]] = {
     "reset_peer": {"timeout": [1, 0, -5]},
     "noop": {"nothing": [0, 1]},
 }
+ENDING = ("timeout", "limit_data", "reset_peer")  # types that end a stream
 ENABLED = st.sampled_from([None, None, True, False])
 PROXIES = st.fixed_dictionaries({"name": NAMES, "listen": LISTENS, "upstream": UPSTREAMS, "enabled": ENABLED})
+CHANCE = st.binary(min_size=4, max_size=4).map(Random)  # for what depends on what there is
 KINDS = st.sampled_from(list(ATTRIBUTES))
-TOXICITIES = st.sampled_from([1, 1, 1, 0, None, 1.0, 2, -1, 0.5, 0.1, 1e-7, 1e21, 0.123456789])
-WRONG = st.sampled_from(["5", 5.0, 1e3, True, [], {}, 2**63, None])
+TOXICITIES = [1, 1, 1, 0, None, 1.0, 2, -1, 0.5, 0.1, 1e-7, 1e21, 0.123456789]
+WRONG = ["5", 5.0, 1e3, True, [], {}, 2**63, None]
 TEXTS = r"""
 {
 []
@@ -143,9 +149,11 @@ class Twins(RuleBasedStateMachine):
     real: Twin
     embedded: Twin
     world: World
+    sequences = 0
 
     def __init__(self) -> None:
         super().__init__()
+        Twins.sequences += 1
         self.lines: list[Line] = []
         self.sent = 0
         self.history: list[str] = []
@@ -172,7 +180,7 @@ class Twins(RuleBasedStateMachine):
         self.both("GET", "/proxies")
         self.both("POST", "/proxies", json.dumps({"name": "a", "listen": "@0@", "upstream": "@upstream@"}))
         self.both("GET", "/proxies")
-        self.dial("a")
+        self.dial(Random(0))
 
     @rule(name=NAMES, listen=LISTENS, upstream=UPSTREAMS, enabled=ENABLED, odd=st.integers(0, 30))
     def create(self, name: str, listen: str, upstream: str, enabled: bool | None, odd: int) -> None:
@@ -181,118 +189,124 @@ class Twins(RuleBasedStateMachine):
         self.both("POST", "/proxies", json.dumps(body, ensure_ascii=False))
 
     @rule(
-        data=st.data(),
+        chance=CHANCE,
         method=st.sampled_from(["POST", "PATCH", "DELETE"]),
         changes=st.one_of(
             st.fixed_dictionaries({"enabled": st.booleans()}),
             st.fixed_dictionaries({}, optional={"listen": LISTENS, "upstream": UPSTREAMS}),
         ),
     )
-    def change_or_delete(self, data: st.DataObject, method: str, changes: dict[str, Any]) -> None:
-        self.both(method, _route(self.draw_name(data)), json.dumps(changes))
+    def change_or_delete(self, chance: Random, method: str, changes: dict[str, Any]) -> None:
+        self.both(method, _route(self.some_name(chance)), json.dumps(changes))
 
-    @rule(data=st.data(), what_is_there=st.booleans(), enabled=ENABLED)
-    def populate(self, data: st.DataObject, what_is_there: bool, enabled: bool | None) -> None:
+    @rule(others=st.lists(PROXIES, max_size=2), what_is_there=st.booleans(), enabled=ENABLED)
+    def populate(self, others: list[dict[str, Any]], what_is_there: bool, enabled: bool | None) -> None:
         """An identical proxy keeps its toxics, whatever ``enabled`` says; one with another address loses them."""
-        others = data.draw(st.lists(PROXIES, max_size=2))
+        self.history.append(f"POST /populate, what is there: {what_is_there}, enabled: {enabled}, {others}")
         replies = []
         for twin in (self.real, self.embedded):
             same = [_as_given(proxy, enabled) for proxy in twin.proxies.values()] if what_is_there else []
             replies.append(twin.call("POST", "/populate", json.dumps([*same, *others], ensure_ascii=False)))
-        self.history.append(f"POST /populate, what is there: {what_is_there}, enabled: {enabled}, {others}")
         self.compare("POST /populate", *replies)
 
-    @precondition(lambda self: self.can_reset())
-    @rule(name=st.none(), body=st.sampled_from(["", "{}"]), certain=st.integers(0, 2))
-    def reset(self, name: None, body: str, certain: int) -> None:
+    @rule(body=st.sampled_from(["", "{}"]), certain=st.integers(0, 2), unused=st.none())
+    def reset(self, body: str, certain: int, unused: None) -> None:
         """More arguments than it needs: hypothesis prefers rules with few of them."""
-        if certain == 2:
+        if certain == 2 and self.can_reset():
             self.both("POST", "/reset", body)
 
-    @rule(kind=KINDS, stream=st.sampled_from([*STREAMS, *STREAMS, None, "Upstream", "sideways"]), data=st.data())
-    def add_toxic(self, kind: str, stream: str | None, data: st.DataObject) -> None:
-        name = self.draw_name(data)
-        attributes = self.draw_attributes(data, kind)
-        toxicity = data.draw(TOXICITIES)
-        body = {"name": data.draw(TOXIC_NAMES), "type": kind, "stream": stream, "toxicity": toxicity}
+    @rule(kind=KINDS, stream=st.sampled_from([*STREAMS, *STREAMS, None, "Upstream", "sideways"]), chance=CHANCE)
+    def add_toxic(self, kind: str, stream: str | None, chance: Random) -> None:
+        name = self.some_name(chance)
+        body = {
+            "type": kind,
+            "stream": stream,
+            "toxicity": chance.choice(TOXICITIES),
+            "name": chance.choice(TOXIC_NAMES),
+        }
+        path = f"{_route(name)}/toxics"
         self.change_toxic(
-            "POST", f"{_route(name)}/toxics", name, (stream or "downstream").lower(), kind, body, attributes
+            "POST", path, name, (stream or "downstream").lower(), kind, body, some_attributes(kind, chance)
         )
 
-    @precondition(lambda self: self.enabled())
-    @rule(kinds=st.lists(KINDS, min_size=1, max_size=3), stream=st.sampled_from(STREAMS), data=st.data())
-    def carry_under_more_toxics(self, kinds: list[str], stream: str, data: st.DataObject) -> None:
+    @rule(kinds=st.lists(KINDS, min_size=2, max_size=4), stream=st.sampled_from(STREAMS), chance=CHANCE)
+    def carry_under_more_toxics(self, kinds: list[str], stream: str, chance: Random) -> None:
         """One toxic after the other on one stream, with traffic after each: what one holds, the next one releases."""
-        name = data.draw(st.sampled_from(self.enabled()))
-        if not any(line.proxy == name for line in self.usable()):
-            self.dial(name)
-        for kind in kinds:
-            attributes = {key: data.draw(st.sampled_from(values[:3])) for key, values in ATTRIBUTES[kind].items()}
+        name = self.dial(chance)
+        for kind in kinds if name else []:
+            attributes = {key: chance.choice(values[:3]) for key, values in ATTRIBUTES[kind].items()}
             body = {"name": f"{kind} {stream} {len(self.history)}", "type": kind, "stream": stream, "toxicity": 1}
             self.change_toxic("POST", f"{_route(name)}/toxics", name, stream, kind, body, attributes)
             self.carry("client" if stream == "upstream" else "server", 1100)
+        for _ in kinds:
+            self.change_some_toxic(chance, "PATCH", chance.choice(["client", "server"]))
 
-    @precondition(lambda self: self.toxics())
-    @rule(data=st.data(), method=st.sampled_from(["POST", "PATCH"]))
-    def update_toxic(self, data: st.DataObject, method: str) -> None:
-        name, toxic = data.draw(st.sampled_from(self.toxics()))
-        attributes = self.draw_attributes(data, toxic["type"])
-        body = {"toxicity": data.draw(TOXICITIES), "stream": "upstream", "name": "other"}
-        route = f"{_route(name)}/toxics/{quote(toxic['name'], safe='')}"
-        self.change_toxic(method, route, name, toxic["stream"].lower(), toxic["type"], body, attributes, toxic)
-        self.carry(data.draw(SIDES), 400)
+    @rule(chance=CHANCE, method=st.sampled_from(["POST", "PATCH", "DELETE"]), side=SIDES)
+    def change_some_toxic(self, chance: Random, method: str, side: str) -> None:
+        """Change or remove a toxic that is there, with traffic after it."""
+        if not self.toxics():
+            return
+        name, toxic = chance.choice(self.toxics())
+        path = f"{_route(name)}/toxics/{quote(toxic['name'], safe='')}"
+        if method == "DELETE" or chance.random() < 0.3:
+            if not self.leaves_a_gap(name, toxic):
+                self.both("DELETE", path)
+        else:
+            attributes = some_attributes(toxic["type"], chance)
+            body = {"toxicity": chance.choice(TOXICITIES), "stream": "upstream", "name": "other"}
+            self.change_toxic(method, path, name, toxic["stream"].lower(), toxic["type"], body, attributes, toxic)
+        self.carry(side, 400)
 
-    @precondition(lambda self: self.toxics())
-    @rule(data=st.data())
-    def remove_toxic(self, data: st.DataObject) -> None:
-        name, toxic = data.draw(st.sampled_from(self.toxics()))
-        self.both("DELETE", f"{_route(name)}/toxics/{quote(toxic['name'], safe='')}")
-        self.carry(data.draw(SIDES), 400)
-
-    @rule(data=st.data(), toxic=TOXIC_NAMES, method=st.sampled_from(["GET", "DELETE"]))
-    def show(self, data: st.DataObject, toxic: str, method: str) -> None:
-        name = self.draw_name(data)
+    @rule(chance=CHANCE, toxic=st.sampled_from(TOXIC_NAMES), method=st.sampled_from(["GET", "DELETE"]))
+    def show(self, chance: Random, toxic: str, method: str) -> None:
+        name = self.some_name(chance)
         self.both("GET", _route(name))
         self.both("GET", f"{_route(name)}/toxics")
-        self.both(method, f"{_route(name)}/toxics/{quote(toxic, safe='')}")
+        there = [(proxy, found["name"]) for proxy, found in self.toxics() if self.leaves_a_gap(proxy, found)]
+        if method == "GET" or (name, toxic) not in there:
+            self.both(method, f"{_route(name)}/toxics/{quote(toxic, safe='')}")
 
-    @rule(data=st.data(), method=st.sampled_from(["POST", "PATCH", "GET", "PUT", "HEAD", "OPTIONS", "DELETE"]))
-    def ask_badly(self, data: st.DataObject, method: str) -> None:
-        """A body that isn't one, or a path, a method or a client that isn't served."""
-        if method in ("POST", "PATCH"):
-            self.both(method, data.draw(TARGETS), data.draw(BODIES))
-        else:
-            agent = data.draw(st.sampled_from(["curl/8", "Mozilla/5.0"]))
-            self.both(method, data.draw(PATHS), None, {"User-Agent": agent})
+    @rule(body=BODIES, method=st.sampled_from(["POST", "PATCH"]), path=TARGETS)
+    def ask_badly(self, body: str, method: str, path: str) -> None:
+        self.both(method, path, body)
+
+    @rule(
+        path=PATHS,
+        method=st.sampled_from(["GET", "PUT", "HEAD", "OPTIONS", "DELETE"]),
+        agent=st.sampled_from(["curl/8", "Mozilla/5.0"]),
+    )
+    def ask_oddly(self, path: str, method: str, agent: str) -> None:
+        self.both(method, path, None, {"User-Agent": agent})
 
     # Traffic
 
-    @precondition(lambda self: self.enabled() and len(self.lines) < 4)
-    @rule(data=st.data(), size=st.sampled_from([0, 300]))
-    def connect(self, data: st.DataObject, size: int) -> None:
-        self.dial(data.draw(st.sampled_from(self.enabled())))
+    @rule(chance=CHANCE, size=st.sampled_from([0, 300]))
+    def connect(self, chance: Random, size: int) -> None:
+        self.dial(chance, another=True)
         if size:
             self.carry("client", size)
             self.carry("server", 4 * size)
 
-    @precondition(lambda self: self.usable())
-    @rule(data=st.data(), side=SIDES, size=st.sampled_from([1, 500, 4000]))
-    def send(self, data: st.DataObject, side: str, size: int) -> None:
-        line = data.draw(st.sampled_from(self.usable()))
-        self.feed(line, side, size)
+    @rule(chance=CHANCE, side=SIDES, size=st.sampled_from([1, 500, 4000]))
+    def send(self, chance: Random, side: str, size: int) -> None:
+        self.dial(chance)
+        if self.usable():
+            self.feed(chance.choice(self.usable()), side, size)
 
-    @precondition(lambda self: self.usable())
-    @rule(size=st.sampled_from([200, 1600]))
-    def exchange(self, size: int) -> None:
+    @rule(chance=CHANCE, size=st.sampled_from([200, 1600]))
+    def exchange(self, chance: Random, size: int) -> None:
         """Every line carries a question, then an answer."""
+        self.dial(chance)
         self.carry("client", size)
         self.carry("server", size)
 
-    @precondition(lambda self: self.usable())
-    @rule(data=st.data(), side=SIDES, half=st.booleans())
-    def hang_up(self, data: st.DataObject, side: str, half: bool) -> None:
-        line = data.draw(st.sampled_from(self.usable()))
+    @rule(chance=CHANCE, side=SIDES, half=st.booleans())
+    def hang_up(self, chance: Random, side: str, half: bool) -> None:
+        if not self.usable():
+            return
+        line = chance.choice(self.usable())
         self.history.append(f"{side} of line {self.lines.index(line)} hangs up, half: {half}")
+        line.whole = False
         for end in line.ends(side).values():
             if half:
                 end.sock.shutdown(1)
@@ -319,15 +333,20 @@ class Twins(RuleBasedStateMachine):
         replies = [twin.call(method, path, body, headers) for twin in (self.real, self.embedded)]
         self.compare(f"{method} {path} {body}", *replies)
 
-    def dial(self, name: str) -> None:
-        """Open a connection through a proxy of both servers."""
-        self.history.append(f"connection {len(self.lines)} to {name!r}")
-        ends = {twin.kind: dial(twin, name, self.world) for twin in (self.real, self.embedded)}
-        line = Line(name, _there(ends, 0), _there(ends, 1))
-        self.lines.append(line)
-        reached = [(kind in line.client, kind in line.server) for kind in ("real", "embedded")]
-        self.compare(f"connection to {name!r}: client, server", *reached)
-        self.settle()
+    def dial(self, chance: Random, another: bool = False) -> str:
+        """Open a connection through a proxy of both servers, unless one is open; return the proxy's name, if any."""
+        if not self.enabled() or len(self.lines) > 3:
+            return ""
+        name = chance.choice(self.enabled())
+        if another or not any(line.proxy == name for line in self.usable()):
+            self.history.append(f"connection {len(self.lines)} to {name!r}")
+            ends = {twin.kind: dial(twin, name, self.world) for twin in (self.real, self.embedded)}
+            line = Line(name, _there(ends, 0), _there(ends, 1))
+            self.lines.append(line)
+            reached = [(kind in line.client, kind in line.server) for kind in ("real", "embedded")]
+            self.compare(f"connection to {name!r}: client, server", *reached)
+            self.settle()
+        return name
 
     def feed(self, line: Line, side: str, size: int) -> None:
         """Send the same at one end of both connections of a line, other bytes each time."""
@@ -374,15 +393,15 @@ class Twins(RuleBasedStateMachine):
         old: dict[str, Any] | None = None,
     ) -> None:
         """Ask both servers; only the embedded one for what would crash the real one, neither for what would hang it."""
-        merged = (old["attributes"] if old else {}) | {
-            key: value for key, value in attributes.items() if type(value) is int
-        }
+        good = {key: value for key, value in attributes.items() if type(value) is int and value < 2**63}
+        merged = (old["attributes"] if old else {}) | good
         text = json.dumps(body | {"attributes": attributes})
         if would_crash(kind, merged):
             status = self.embedded.call(method, path, text)[0]
             assert status in (400, 404, 409), (kind, merged, status)
         elif not self.hangs_or_varies(name, stream, kind, merged, body["toxicity"], old):
             self.both(method, path, text)
+            self.both("GET", "/proxies")
 
     def hangs_or_varies(
         self,
@@ -403,20 +422,10 @@ class Twins(RuleBasedStateMachine):
         )
         return (stalls and bool(others)) or beside_a_stall or by_chance or in_random_slices
 
-    def draw_attributes(self, data: st.DataObject, kind: str) -> dict[str, Any]:
-        """Draw some attributes; one of them of the wrong type, sometimes."""
-        choices = {key: st.sampled_from(values) for key, values in ATTRIBUTES[kind].items()}
-        wrong = data.draw(st.sampled_from([None, None, *choices]))
-        every = st.fixed_dictionaries(choices) if wrong else st.fixed_dictionaries({}, optional=choices)
-        attributes: dict[str, Any] = data.draw(every)
-        if wrong:
-            attributes[wrong] = data.draw(WRONG)
-        return attributes
-
-    def draw_name(self, data: st.DataObject) -> str:
-        """Draw a proxy's name, mostly one that is there."""
+    def some_name(self, chance: Random) -> str:
+        """Return a proxy's name, mostly one that is there."""
         there = [name for name in self.real.proxies if name not in NOT_IN_PATHS]
-        return data.draw(st.one_of(st.sampled_from(there), st.sampled_from(there), NAMES) if there else NAMES)
+        return chance.choice(there if there and chance.random() < 0.8 else ROUTABLE)
 
     def chain(self, name: str, stream: str) -> list[dict[str, Any]]:
         toxics = self.real.proxies.get(name, {}).get("toxics", [])
@@ -435,7 +444,28 @@ class Twins(RuleBasedStateMachine):
     def can_reset(self) -> bool:
         """With several proxies, one that can't listen makes the outcome random."""
         down = [proxy for proxy in self.real.proxies.values() if not proxy["enabled"]]
-        return len(self.real.proxies) < 2 or not down
+        gap = any(self.leaves_a_gap(name, toxic) for name, toxic in self.toxics())
+        return not gap and (len(self.real.proxies) < 2 or not down)
+
+    def leaves_a_gap(self, name: str, toxic: dict[str, Any]) -> bool:
+        """Tell whether the real server may take later toxics for other ones on open connections, once this is removed.
+
+        It does where a stream has ended in this toxic but not in a later one.
+        """
+        chain = self.chain(name, toxic["stream"].lower())
+        before = chain[: chain.index(toxic) + 1]
+        ends = any(there["type"] in ENDING for there in before) or any(not line.whole for line in self.lines)
+        return bool(self.lines) and before != chain and ends
+
+
+def some_attributes(kind: str, chance: Random) -> dict[str, Any]:
+    """Return some attributes; one of them of the wrong type, sometimes."""
+    choices = ATTRIBUTES[kind]
+    wrong = chance.choice([None, None, *choices])
+    attributes: dict[str, Any] = {
+        key: chance.choice(values) for key, values in choices.items() if wrong or chance.random() < 0.6
+    }
+    return attributes | {wrong: chance.choice(WRONG)} if wrong else attributes
 
 
 def would_crash(kind: str, attributes: dict[str, Any]) -> bool:
@@ -489,4 +519,5 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[Twins]]:
 @pytest.mark.timeout(max(120, SEQUENCES * 3))
 def test_random_sequences_do_the_same_on_both_servers(twins: type[Twins]) -> None:
     """No sequence of calls and traffic tells the embedded server from the real one."""
-    run_state_machine_as_test(twins, settings=CHOSEN)
+    run_state_machine_as_test(seed(SEED)(twins), settings=CHOSEN)
+    assert twins.sequences >= SEQUENCES

@@ -129,12 +129,14 @@ class End:
 
     Attributes:
         got: What has arrived.
+        sent: Number of bytes sent.
         state: ``open``, ``closed`` or ``reset`` by the proxy.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.got = b""
+        self.sent = 0
         self.state = "open"
         sock.setblocking(False)
 
@@ -157,7 +159,7 @@ class End:
     def send(self, data: bytes) -> None:
         """Send what fits into the system's buffers, as everything here does."""
         try:
-            self.sock.send(data)
+            self.sent += self.sock.send(data)
         except OSError:
             self.state = "reset"
 
@@ -171,12 +173,14 @@ class Line:
         client: Both clients' ends, by kind of server.
         server: Both upstreams' ends; empty when the upstream wasn't reached.
         closed: Which end was closed from here.
+        whole: Whether neither end was closed from here, not even for sending only.
     """
 
     proxy: str
     client: dict[str, End]
     server: dict[str, End]
     closed: set[str] = field(default_factory=set)
+    whole: bool = True
 
     def ends(self, side: str) -> dict[str, End]:
         return self.client if side == "client" else self.server
@@ -186,8 +190,14 @@ class Line:
         found: list[Any] = []
         for side in ("client", "server"):
             end = self.ends(side).get(kind)
-            found.append((end.state, end.got) if end and side not in self.closed else None)
+            found.append((self._state(side, kind), end.got) if end and side not in self.closed else None)
         return tuple(found)
+
+    def _state(self, side: str, kind: str) -> str:
+        """Return an end's state; how it was ended is chance where some of what it sent was still on its way."""
+        end, other = self.ends(side)[kind], self.ends("server" if side == "client" else "client").get(kind)
+        on_its_way = end.sent > (len(other.got) if other else 0)
+        return "closed or reset" if on_its_way and end.state in ("closed", "reset") else end.state
 
     @property
     def open(self) -> bool:

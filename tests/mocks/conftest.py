@@ -32,10 +32,11 @@ def eventually(question, deadline=DEADLINE):
 class Stack:
     """The systems of some provinces; each name runs in the process that it was started in."""
 
-    def __init__(self, folder, provinces=("01",), defects=(), seed=1, token=""):
+    def __init__(self, folder, provinces=("01",), defects=(), seed=1, token="", platforms=()):
         self.folder = folder
         self.provinces = list(provinces)
-        self.names = systems(provinces)
+        self.platforms = tuple(platforms)
+        self.names = systems(provinces, platforms)
         self.ports = dict(zip(self.names, free_ports(), strict=False))
         self.defects = list(defects)
         self.seed = seed
@@ -48,7 +49,9 @@ class Stack:
             "systems": [{"name": name, "port": self.ports[name]} for name in names],
             "provinces": self.provinces,
             "state": str(self.folder / "state"),
-            "links": {link.name: f"127.0.0.1:{self.ports[link.target]}" for link in links(self.provinces)},
+            "links": {
+                link.name: f"127.0.0.1:{self.ports[link.target]}" for link in links(self.provinces, self.platforms)
+            },
             "defects": self.defects,
             "seed": self.seed,
             "control": self.token,
@@ -150,6 +153,15 @@ class Stack:
         while after is not None:
             page = self.get(name, "/dossiers", params={"after": after, "limit": limit}).json()
             items += page["items"]
+            after = page["next"]
+        return items
+
+    def entries(self, name):
+        """Return what a system's books hold: (book, key, owner)."""
+        items, after = [], ""
+        while after is not None:
+            page = self.get(name, "/entries", params={"after": after, "limit": 2}).json()
+            items += [(item["book"], item["key"], item["owner"]) for item in page["items"]]
             after = page["next"]
         return items
 

@@ -110,7 +110,7 @@ def test_a_taken_port_is_named_and_nothing_starts(stacks):
         ({"systems": [{"name": "province:00", "port": 1}]}, "province:00"),
         ({"systems": [{"name": "national", "port": 0}]}, "port"),
         ({"defects": ["drop-sink"]}, "drop-sink"),
-        ({"links": {}}, "its link 'national->vneid' is missing"),
+        ({"links": {}}, "its link 'national->province:01' is missing"),
         ({"sede": 1}, "sede"),
         ({"state": "/proc/none"}, "/proc/none"),
     ],

@@ -9,6 +9,7 @@ import pytest
 from model.campaign import load
 from model.drill import Alert, BlastRadius, Drill, OperatorStep, SteadyState, Stop
 from model.plan import (
+    Cutover,
     Day,
     Drain,
     Fault,
@@ -28,7 +29,7 @@ from tests.model.test_campaign import KNOWN
 
 TEXT = (Path(__file__).parents[2] / "docs" / "campaigns.md").read_text(encoding="utf-8")
 STRUCTS: list[type[msgspec.Struct]] = [
-    *(Plan, Stack, Load, Patience, Phase, Step, Spike, Sine, Day, Replay, Fault, Objective, Limits, Drain),
+    *(Plan, Stack, Load, Patience, Phase, Step, Spike, Sine, Day, Replay, Fault, Objective, Limits, Drain, Cutover),
     *(Drill, BlastRadius, SteadyState, Stop, OperatorStep, Alert),
 ]
 HEAD = 'name = "x"\n[load.journeys]\ntrack = 1\n'

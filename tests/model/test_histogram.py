@@ -1,7 +1,9 @@
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.histogram import bucket_of, seconds_of, upper_of
+from model.histogram import bucket_of, counts_of, seconds_of, upper_of
 
 durations = st.floats(0, 100_000)
 
@@ -42,3 +44,8 @@ def test_negative_durations_count_as_zero() -> None:
 def test_literal_buckets() -> None:
     """1 s is 1,000,000 µs, 20 bits: shift 13, leading bits 122."""
     assert [bucket_of(seconds) for seconds in (127e-6, 128e-6, 130e-6, 256e-6, 1.0)] == [127, 128, 129, 192, 954]
+
+
+@given(st.lists(st.floats(-1, 100_000) | st.integers(0, 10**9).map(lambda micros: micros / 1e6)))
+def test_counting_many_at_once_says_what_their_buckets_say(seconds: list[float]) -> None:
+    assert counts_of(seconds) == Counter(bucket_of(one) for one in seconds)

@@ -443,8 +443,8 @@ def test_windows_come_from_the_events_else_from_the_plan() -> None:
     ]
     assert windows(plan, events, {}) == (
         Window("f1", 21.5, 33.0, frozenset({"14"}), True),
-        Window("f2", 50, 60, frozenset({"14"}), False),
-        Window("f3", 20, 30, None, False),
+        Window("f2", 50, 60, frozenset({"14"}), False, False),
+        Window("f3", 20, 30, None, False, False),
     )
 
 

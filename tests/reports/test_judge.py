@@ -68,7 +68,10 @@ def test_verdict_json_has_its_shape(run: Run) -> None:
     record = scene.write()
     write(record, judge(record))
     written = json.loads(record.path("verdict.json").read_text())
-    assert list(written) == ["verdict", "reasons", "objectives", "integrity", "load", "faults"]
+    assert list(written) == [
+        *("verdict", "reasons", "objectives", "integrity", "books", "load", "faults"),
+        *("steady_state", "stops", "steps", "recovery", "alerts"),
+    ]
     assert written["verdict"] == "fail"
     assert written["reasons"] == ["integrity: 1 dossier lost: G99"]
     assert written["objectives"] == [

@@ -33,9 +33,9 @@ class Latency(Toxic):
     async def _hold(self, chunk: Chunk, stage: Stage) -> None:
         since = asyncio.get_running_loop().time() - chunk.time
         sleep = in_64_bits(self.delay() - int(since * 1e9)) / 1e9
-        chunk.time += sleep
         try:
             await asyncio.sleep(max(0.0, sleep))
         except asyncio.CancelledError:
             stage.sink.put(chunk)
             raise
+        chunk.time += sleep

@@ -1,0 +1,31 @@
+"""The hotline (đường dây nóng): citizens who ask or complain, and officers who report an incident to the operators."""
+
+from scenarios.journeys import officer
+from scenarios.session import Session
+from scenarios.writes import Write
+
+
+def ask(session: Session) -> None:
+    """Call with a question."""
+    _call(session, "hotline.call", "Hỏi về thủ tục")
+
+
+def complain(session: Session) -> None:
+    """Call because something failed."""
+    _call(session, "hotline.complain", "Phản ánh: hệ thống không hoạt động")
+
+
+def alert(session: Session) -> None:
+    """Report an incident from the provincial system to the operators."""
+    officer.log_in(session)
+    write = Write("alert", session.key("alert"))
+    incident = {"severity": "page", "text": f"Sự cố tại tỉnh {session.arrival.province}, lượt {session.arrival.number}"}
+    session.write(
+        write, "province.incident", officer.province(session), "/incidents", incident, lambda c, _: bool(c["code"])
+    )
+
+
+def _call(session: Session, operation: str, subject: str) -> None:
+    write = Write("call", session.key("call"))
+    said = {"province": session.arrival.province, "subject": subject, "text": f"Lượt {session.arrival.number}"}
+    session.write(write, operation, "hotline", "/calls", said, lambda c, _: bool(c["code"]))

@@ -1,0 +1,137 @@
+"""Arrivals start when they are due, in the event loop, and nothing that goes wrong there is lost."""
+
+from collections.abc import Iterator
+from time import monotonic
+
+import gevent
+import pytest
+
+from scenarios.alarm import Alarm
+from scenarios.pacer import AHEAD, BREATH, Due, Pacer
+
+
+def everybodys(_: int, __: float) -> bool:
+    return True
+
+
+def prepared(number: int, due: float) -> Due:
+    return number, due
+
+
+def every(gap: float, count: int) -> Iterator[Due]:
+    return ((number, number * gap) for number in range(count))
+
+
+def test_an_alarm_wakes_up_within_less_than_a_millisecond() -> None:
+    """Of 40 alarms at odd moments half at least come within 0.5 ms, none early; the loop's own timers take 1 ms."""
+    late: list[float] = []
+    over = gevent.event.Event()
+
+    def ring() -> None:
+        late.append(monotonic() - due[0])
+        due[0] = monotonic() + 0.00237
+        alarm.set(due[0])
+        if len(late) == 40:
+            over.set()
+
+    alarm = Alarm(ring)
+    due = [monotonic() + 0.001]
+    alarm.set(due[0])
+    assert over.wait(10)
+    alarm.close()
+    alarm.close()
+    assert min(late) >= 0
+    assert sorted(late)[20] < 0.0005
+
+
+def test_an_alarm_for_a_moment_that_has_passed_rings_at_once() -> None:
+    """Also for one before the clock's own beginning."""
+    rung = gevent.event.Event()
+    alarm = Alarm(rung.set)
+    alarm.set(-1.0)
+    assert rung.wait(5)
+    alarm.close()
+
+
+def test_every_arrival_starts_in_its_order_and_none_before_it_is_due() -> None:
+    """The schedule is walked to its end."""
+    started: list[tuple[Due, float]] = []
+    t0 = monotonic() + 0.02
+    pacer = Pacer(every(0.003, 50), everybodys, prepared, lambda due: started.append((due, monotonic() - t0)))
+    pacer.run(t0)
+    assert [due for due, _ in started] == list(every(0.003, 50))
+    assert all(moment >= due for (_, due), moment in started)
+    assert sorted(moment - due for (_, due), moment in started)[25] < 0.0015
+
+
+def test_arrivals_of_others_are_passed_over_without_being_prepared() -> None:
+    """They cost no wake-up of their own: the walk is ahead of them."""
+    made: list[int] = []
+    started: list[int] = []
+    asked: dict[int, float] = {}
+    t0 = monotonic()
+
+    def third(number: int, _: float) -> bool:
+        asked[number] = monotonic() - t0
+        return number % 3 == 0
+
+    pacer = Pacer(every(0.002, 60), third, lambda number, _: made.append(number) or number, started.append)
+    pacer.run(t0)
+    assert made == started == list(range(0, 60, 3))
+    assert all(number * 0.002 - AHEAD <= moment for number, moment in asked.items() if number % 3)
+
+
+def test_who_owns_an_arrival_is_decided_when_it_is_due() -> None:
+    """A share that was taken over in the meantime is started, one that was given away is not."""
+    started: list[int] = []
+    t0 = monotonic() + 0.05
+    mine = {0}
+    pacer = Pacer(
+        iter([(0, 0.0), (1, 0.1)]), lambda number, _: number in mine, prepared, lambda due: started.append(due[0])
+    )
+    job = gevent.spawn(pacer.run, t0)
+    gevent.sleep(0.01)
+    mine ^= {0, 1}
+    job.get(timeout=5)
+    assert started == [1]
+
+
+def test_when_it_is_behind_others_have_their_turn_in_between() -> None:
+    """After 8 late arrivals in a row the loop does what waits."""
+    log: list[str] = []
+
+    def start(_: Due) -> None:
+        log.append("arrival")
+        if len(log) == 1:
+            gevent.get_hub().loop.run_callback(log.append, "reply")
+
+    Pacer(((number, 0.0) for number in range(3 * BREATH)), everybodys, prepared, start).run(monotonic() - 1)
+    assert log.count("arrival") == 3 * BREATH
+    assert BREATH <= log.index("reply") < 3 * BREATH
+
+
+def test_it_stops_when_told() -> None:
+    """Also before it has begun."""
+    started: list[Due] = []
+    pacer = Pacer(every(0.001, 100_000), everybodys, prepared, started.append)
+    gevent.spawn_later(0.05, pacer.stop)
+    pacer.run(monotonic())
+    count = len(started)
+    assert 0 < count < 1000
+    gevent.sleep(0.01)
+    assert len(started) == count
+    never: list[Due] = []
+    late = Pacer(every(0.0, 10), everybodys, prepared, never.append)
+    late.stop()
+    late.run(monotonic())
+    assert never == []
+
+
+def test_what_goes_wrong_while_starting_reaches_the_caller() -> None:
+    """An exception in the hub would only be printed."""
+
+    def start(_: Due) -> None:
+        raise ValueError("broken journey table")
+
+    with pytest.raises(ValueError, match="broken journey table"):
+        Pacer(every(0.001, 10), everybodys, prepared, start).run(monotonic())
