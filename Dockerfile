@@ -16,6 +16,7 @@ COPY harness harness
 RUN /opt/thongsuot/bin/pip install --no-cache-dir --no-deps .
 
 FROM ${BASE}
+RUN mkdir /state && chown 10001:10001 /state
 COPY --from=build /opt/thongsuot /opt/thongsuot
 ENV PATH=/opt/thongsuot/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
