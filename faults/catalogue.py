@@ -28,6 +28,7 @@ from faults.kinds.slow_close import SlowClose
 from faults.kinds.slow_database import SlowDatabase
 from faults.kinds.stale_reads import StaleReads
 from faults.kinds.timeout import Timeout
+from faults.kinds.wrong_code_table import WrongCodeTable
 from model.plan import Fault
 
 KINDS: dict[str, type[Kind]] = {
@@ -57,6 +58,7 @@ KINDS: dict[str, type[Kind]] = {
     "missing-workflow": MissingWorkflow,
     "missing-accounts": MissingAccounts,
     "lost-callback": LostCallback,
+    "wrong-code-table": WrongCodeTable,
     "early-closure": EarlyClosure,
 }
 

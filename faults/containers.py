@@ -98,14 +98,12 @@ class DisconnectLease(TakenLease):
     Attributes:
         project: Its compose project.
         service: Its service.
-        address: Its address on the network, which it gets back.
     """
 
     name = "container-disconnect"
 
     project: str
     service: str
-    address: str
 
     def take(self) -> None:
         """Take it off; raises OSError."""
@@ -123,10 +121,10 @@ class DisconnectLease(TakenLease):
         return _network(engine, self.project).name not in container.attrs["NetworkSettings"]["Networks"]
 
     def release(self) -> None:
-        """Put it back, at its old address; one that is there is fine."""
+        """Put it back; one that is there is fine."""
         if self.held():
-            aliases = {"aliases": [self.service], "ipv4_address": self.address}
-            _engine(lambda engine: _network(engine, self.project).connect(self._container(engine), **aliases))
+            names = [self.service]
+            _engine(lambda engine: _network(engine, self.project).connect(self._container(engine), aliases=names))
 
     def _container(self, engine: Any) -> Any:
         return container_of(engine, self.project, self.service)
@@ -138,7 +136,7 @@ class DisconnectLease(TakenLease):
         return f"docker network connect --alias {self.service} {self.project}_default {found}"
 
     def _details(self) -> dict[str, Any]:
-        return {"project": self.project, "service": self.service, "address": self.address}
+        return {"project": self.project, "service": self.service}
 
 
 @dataclass(frozen=True, slots=True)

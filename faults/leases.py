@@ -257,6 +257,18 @@ class ControlLease(Lease):
         return {"address": self.control.address, "token": self.control.token}
 
 
+def stop_lease(fault: str, target: str, pid: int) -> StopLease:
+    """Return a lease that stops a process; raises psutil.Error where it has ended."""
+    return StopLease(fault, target, pid, float(psutil.Process(pid).create_time()))
+
+
+def limit_lease(fault: str, target: str, pid: int, headroom: int) -> LimitLease:
+    """Return a lease that leaves a process ``headroom`` bytes; raises psutil.Error where it has ended."""
+    process = psutil.Process(pid)
+    soft, hard = process.rlimit(psutil.RLIMIT_AS)
+    return LimitLease(fault, target, pid, float(process.create_time()), (soft, hard), headroom)
+
+
 def decode(message: Mapping[str, Any], server: Callable[[str], Proxies]) -> Lease:
     """Read a message that ``Lease.as_message`` wrote; ``server`` returns the proxies of an API's URL."""
     fault, target = message["fault"], message["target"]

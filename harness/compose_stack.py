@@ -78,8 +78,7 @@ class ComposeStack(MockStack):
 
     def _await(self, group: Group, deadline: float) -> None:
         """Wait until the systems of a container answer; note where they are."""
-        host = self._compose.address(group.name)
-        self.addresses |= {system: f"{host}:{self._ports[system]}" for system in group.systems}
+        self.find(group.systems[0])
         for system in group.systems:
             while not _answers(self.addresses[system]):
                 if not self.is_running(system) or time.monotonic() > deadline:
@@ -121,8 +120,13 @@ class ComposeStack(MockStack):
 
     def disconnecting(self, fault: str, system: str) -> DisconnectLease:
         """Return a lease that takes the container of a system off the network."""
-        service = self._group_of[system].name
-        return DisconnectLease(fault, system, self._compose.name, service, self._compose.address(service))
+        return DisconnectLease(fault, system, self._compose.name, self._group_of[system].name)
+
+    def find(self, system: str) -> None:
+        """Look where the container of a system is now: one that was off the network may have another address."""
+        group = self._group_of[system]
+        host = self._compose.address(group.name)
+        self.addresses |= {name: f"{host}:{self._ports[name]}" for name in group.systems}
 
     def exited(self) -> Iterator[tuple[str, int]]:
         """Yield (system, exit status) for every system whose container has ended; looks once a second."""

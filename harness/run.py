@@ -23,6 +23,7 @@ from harness.exits import BROKEN, INTERRUPTED
 from harness.generator import PORT, Crew, Generator, Outcome, worker_count
 from harness.interrupt import Interrupt
 from harness.live import Live
+from harness.migration import Migration
 from harness.ports import free_ports
 from harness.progress import Progress
 from harness.stack import LocalStack, MockStack, remove_state
@@ -96,7 +97,7 @@ def run(
 
     1. Open the record; start the watchdog.
     2. Bring up Toxiproxy and the systems behind it; let the load's workers join.
-    3. Send the arrivals; break and heal on the same clock, as long as the drill's conditions allow it.
+    3. Send the arrivals; break, heal and migrate on the same clock, as long as the drill's conditions allow it.
     4. Heal everything, whatever happened.
     5. Drain; read every dossier twice.
     6. Judge, report.
@@ -121,8 +122,11 @@ def run(
 
         live = Live(plan, record)
         serve_metrics(live, events, cleanup, progress)
-        failures = send_load(plan, parts, generator, live, interrupt, progress, unattended)
+        migration = Migration(plan, parts.stack.addresses, parts.stack.token, record, events)
+        cleanup.callback(migration.stop)
+        failures = send_load(plan, parts, generator, live, interrupt, progress, migration, unattended)
 
+        migration.end(plan.drain.timeout, lambda: interrupt.requested)
         read_back(plan, parts, live, interrupt, progress)
         events.write("run_finished", interrupted=interrupt.requested)
         generator.end()
@@ -226,6 +230,7 @@ def send_load(
     live: Live,
     interrupt: Interrupt,
     progress: Progress,
+    migration: Migration,
     unattended: bool,
 ) -> Sequence[str]:
     """Send the arrivals, break and heal on the same clock; everything is healed when this returns or raises.
@@ -233,6 +238,7 @@ def send_load(
     Returns:
         What could not be healed.
     """
+    migration.read_before()
     t0 = time.monotonic() + LEAD
     parts.events.t0 = t0
     parts.watchdog.set_t0(t0)
@@ -241,6 +247,7 @@ def send_load(
     generator.begin(t0)
     parts.events.write("t0", monotonic=t0)
     timeline.start()
+    migration.begin(t0)
     try:
         drill.start()
         outcome = watch(plan, parts, generator, timeline, drill, live, interrupt, progress)

@@ -11,14 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from faults.control import ask
 from faults.kinds.base import FaultError
-from faults.leases import LimitLease, StopLease, TakenLease
+from faults.leases import LimitLease, StopLease, TakenLease, limit_lease, stop_lease
 from faults.server import Server
 from faults.toxiproxy import Proxies
 from harness.errors import HarnessError
+from harness.migration import stock
 from harness.ports import LOOPBACK, free_ports
 from harness.processes import Child, Guardian, stop_all
 from model.links import PEOPLE, SHARED_SYSTEMS, Link, province_system
@@ -119,6 +118,10 @@ class MockStack(ABC):
         """Return a lease that takes a system off the network; raises FaultError where it can't be."""
 
     @abstractmethod
+    def find(self, system: str) -> None:
+        """Look where a system is now."""
+
+    @abstractmethod
     def exited(self) -> Iterator[tuple[str, int]]:
         """Yield (system, exit status) for every system whose process has ended."""
 
@@ -153,6 +156,7 @@ class MockStack(ABC):
             "defects": self._plan.defects,
             "seed": self._plan.seed,
             "control": self.token,
+            "stock": stock(self._plan),
         }
 
     def people_address(self, system: str) -> str:
@@ -256,25 +260,18 @@ class LocalStack(MockStack):
 
     def pausing(self, fault: str, system: str) -> StopLease:
         """Return a lease that stops the process of a system."""
-        return StopLease(fault, system, *self._identity(system))
+        return stop_lease(fault, system, self.pid(system))
 
     def limiting(self, fault: str, system: str, headroom: int) -> LimitLease:
         """Return a lease that leaves the process of a system so many more bytes of address space."""
-        pid, created = self._identity(system)
-        before = psutil.Process(pid).rlimit(psutil.RLIMIT_AS)
-        return LimitLease(fault, system, pid, created, (before[0], before[1]), headroom)
+        return limit_lease(fault, system, self.pid(system), headroom)
 
     def disconnecting(self, fault: str, system: str) -> TakenLease:
         """Raise FaultError: a process has no network of its own."""
         raise FaultError(f"disconnect {system}: only containers can be taken off a network (--stack compose)")
 
-    def _identity(self, system: str) -> tuple[int, float]:
-        """Return the id of a system's process, and when it was created; raises FaultError."""
-        pid = self.pid(system)
-        try:
-            return pid, float(psutil.Process(pid).create_time())
-        except psutil.NoSuchProcess:
-            raise FaultError(f"{system}: process {pid} has ended") from None
+    def find(self, system: str) -> None:
+        """Do nothing: processes keep their addresses."""
 
     def exited(self) -> Iterator[tuple[str, int]]:
         """Yield (system, exit status) for every system whose process has ended."""

@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from mocks.axis import Axis
 from mocks.client import Client, LinkError
+from mocks.codes import Codes
 from mocks.defects import Defects
 from mocks.hotline import Hotline
 from mocks.ioc import Ioc
@@ -48,6 +49,7 @@ SYSTEMS: dict[str, type[System]] = {
     "vneid": Vneid,
     "population": Population,
     "payment": Payment,
+    "codes": Codes,
     "specialised": Specialised,
     "axis": Axis,
     "hotline": Hotline,
@@ -77,6 +79,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     seed: int = 0
     control: str = ""
     host: str = ADDRESS
+    stock: dict[str, int] = {}
 
 
 class StartError(Exception):
@@ -139,7 +142,7 @@ def build(name: str, config: Config) -> System:
     try:
         state.mkdir(parents=True, exist_ok=True)
         defects = Defects(config.defects, config.seed)
-        around = Surroundings(state, config.links, config.provinces, defects, config.seed, config.control)
+        around = Surroundings(state, config.links, config.provinces, defects, config.seed, config.control, config.stock)
         return SYSTEMS[name.partition(":")[0]](name, around, CollectorRegistry())
     except KeyError as error:
         raise StartError(f"{name}: its link {error} is missing") from None

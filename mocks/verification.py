@@ -24,7 +24,7 @@ from mocks.wire import Call, Nothing, Refusal, Reply, Route
 from model import procedures
 from model.links import Link
 
-WITHIN = 1.0  # seconds that a database has before the manual branch is taken
+WITHIN = 0.5  # seconds that a database has before the manual branch is taken [A]
 SERVICE = "XacThuc"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS marks(

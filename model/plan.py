@@ -14,6 +14,7 @@ from model import curves, replay
 from model.curves import Curve
 from model.drill import Alert, BlastRadius, Drill, OperatorStep, SteadyState, Stop
 from model.links import Link, Platform, links, systems
+from model.migration import Migration
 from model.values import Name, NotNegative, Positive, Share, Value
 
 LinkFault = Literal[
@@ -40,6 +41,7 @@ ApplicationFault = Literal[
     "missing-workflow",
     "missing-accounts",
     "lost-callback",
+    "wrong-code-table",
     "early-closure",
 ]
 FaultKind = Literal[LinkFault, ProcessFault, ApplicationFault]
@@ -409,6 +411,7 @@ class Plan(Value, frozen=True, kw_only=True):
         stops: What ends every fault at once.
         steps: What people do.
         alerts: Who would have been woken, and must be.
+        migration: Legacy dossiers that move while the load goes on.
     """
 
     name: Name
@@ -432,6 +435,7 @@ class Plan(Value, frozen=True, kw_only=True):
     stops: tuple[Stop, ...] = ()
     steps: tuple[OperatorStep, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    migration: Migration | None = None
 
     @property
     def duration(self) -> float:

@@ -14,7 +14,7 @@ import duckdb
 from model.books import BOOKS
 from model.plan import Objective, Plan
 from model.record import Record
-from reports import alerts, conduct, recovery, tables, validity
+from reports import alerts, conduct, migration, recovery, tables, validity
 from reports.alerts import AlertResult
 from reports.audit import FAILURES, Audit, audit
 from reports.conduct import Conduct
@@ -104,6 +104,7 @@ def judge(record: Record) -> Judgement:
             *_verdicts("fail", validity.crashes(plan, events, evidence.windows, stack)),
             *conduct.objections(conducted),
             *_verdicts("inconclusive", validity.doubts(database, plan, events, load)),
+            *_verdicts("inconclusive", migration.doubts(plan, events)),
             *((result.verdict, f"{result.name}: {result.reason}") for result in objectives),
             *(reason for result in fired for reason in alerts.missed(result)),
             *_verdicts("inconclusive", (reason for fault in faults for reason in fault.reasons)),
@@ -246,7 +247,7 @@ def _entries_integrity(entries: Entries) -> Iterator[Reason]:
                 detail = next(
                     item.detail for item in entries.findings if (item.category, item.book) == (category, name)
                 )
-                yield "fail", f"integrity: {len(keys)} {book.entries} {category}: {shown} ({detail})"
+                yield "fail", f"integrity: {book.entries}: {len(keys)} {category}: {shown} ({detail})"
     if entries.unread_systems:
         yield "inconclusive", f"audit: books not read completely, twice: {', '.join(entries.unread_systems[:NAMED])}"
 
@@ -274,7 +275,7 @@ def _shown(plan: Plan, audited: Audit, entries: Entries, load: Load) -> str:
         f"{load.started} arrivals and {load.samples} requests met {objectives} of {objectives} objectives; "
         f"{audited.counts['acknowledged']} acknowledged dossiers, read twice from {systems} systems: "
         "none lost, duplicated, divergent, regressed, phantom, resurrected or misrouted; "
-        f"{books}{faults} of {faults} faults proved and healed"
+        f"{books}{migration.shown(plan)}{faults} of {faults} faults proved and healed"
     )
 
 

@@ -17,6 +17,8 @@ import duckdb
 from model.record import COLUMNS, Record, RecordError
 
 THREADS = 2
+MEMORY = "1500MB"
+"""Above it, intermediate results spill to the temporary directory."""
 REMEDY = "the record is truncated or foreign; run the campaign again"
 
 _HEADING = re.compile(r"CSV Error on Line|^Original Line")
@@ -80,7 +82,7 @@ def texts(values: Iterable[str]) -> str:
 @contextmanager
 def _database() -> Iterator[duckdb.DuckDBPyConnection]:
     with tempfile.TemporaryDirectory(prefix="thongsuot-") as spill:
-        database = duckdb.connect(config={"threads": THREADS, "temp_directory": spill})
+        database = duckdb.connect(config={"threads": THREADS, "memory_limit": MEMORY, "temp_directory": spill})
         try:
             yield database
         finally:

@@ -174,15 +174,20 @@ class Session:
         path: str,
         body: Mapping[str, Any],
         check: Check | None = None,
+        refusal: Check | None = None,
     ) -> Any:
-        """POST a write and enter every attempt in the ledger, before and after; otherwise like ``post``."""
+        """POST a write and enter every attempt in the ledger, before and after; otherwise like ``post``.
+
+        A 4xx that passes ``refusal`` is what the journey asked for: it counts as ok, and its content is returned.
+        """
         headers, data = _encoded(body)
         headers["Idempotency-Key"] = write.key
 
         def attempt() -> Attempt:
             op = self._observer.invoke(self.arrival, write)
-            content, answer, outcome = self._send(operation, system, "POST", path, headers, data, check)
-            self._observer.complete(self.arrival, op, write, _result(write, outcome, answer.sent, content))
+            content, answer, outcome = self._send(operation, system, "POST", path, headers, data, check, refusal)
+            known = answer.outcome if outcome == "ok" else outcome
+            self._observer.complete(self.arrival, op, write, _result(write, known, answer.sent, content))
             return content, answer, outcome
 
         return self._persist(operation, attempt)[0]
@@ -232,6 +237,7 @@ class Session:
         headers: dict[str, str],
         body: bytes,
         check: Check | None,
+        refusal: Check | None = None,
     ) -> Attempt:
         headers.update(self._standing.get(system, {}))
         answer = self._transport.send(system, method, path, headers, body)
@@ -239,6 +245,8 @@ class Session:
         outcome = answer.outcome
         if outcome == "ok" and not _holds(check, content, answer):
             outcome = "invalid"
+        if outcome == "http_4xx" and refusal is not None and _holds(refusal, content, answer):
+            outcome = "ok"
         self._observer.request(self.arrival, operation, outcome, self._intended, answer)
         self._intended = time.monotonic()
         return content, answer, outcome

@@ -38,6 +38,9 @@ class Processes(Protocol):
     def disconnecting(self, fault: str, system: str) -> TakenLease:
         """Return a lease that takes the system off the network. Raises OSError where it can't be."""
 
+    def find(self, system: str) -> None:
+        """Look where the system is now: its address may have changed."""
+
 
 class FaultError(Exception):
     """A fault can't be applied here: one line that says why."""

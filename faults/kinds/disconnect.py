@@ -31,6 +31,7 @@ class Disconnect(ProcessKind):
     def heal(self) -> None:
         """Put it back."""
         self.lease.release()
+        self.processes.find(self.fault.target)
 
     def bites(self, seen: Measurement, healthy: Measurement | None) -> bool:
         """Tell that nobody answers, where a whole reply came before."""

@@ -37,7 +37,7 @@ class Scene:
         self.plan = campaign
         self.events: list[dict[str, object]] = []
         self.rows: dict[str, list[list[object]]] = {
-            name: [] for name in ("samples", "arrivals", "health", "ledger", "reads")
+            name: [] for name in ("samples", "arrivals", "health", "ledger", "reads", "stock")
         }
         self._op = 0
 
