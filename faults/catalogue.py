@@ -4,6 +4,7 @@ from faults.kinds.bandwidth import Bandwidth
 from faults.kinds.base import Kind
 from faults.kinds.brownout import Brownout
 from faults.kinds.cpu_limit import CpuLimit
+from faults.kinds.disconnect import Disconnect
 from faults.kinds.down import Down
 from faults.kinds.early_closure import EarlyClosure
 from faults.kinds.error_rate import ErrorRate
@@ -49,6 +50,7 @@ KINDS: dict[str, type[Kind]] = {
     "pause": Pause,
     "cpu-limit": CpuLimit,
     "memory-limit": MemoryLimit,
+    "disconnect": Disconnect,
     "error-rate": ErrorRate,
     "maintenance-page": MaintenancePage,
     "stale-reads": StaleReads,

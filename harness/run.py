@@ -21,14 +21,14 @@ from harness.drill import Drill
 from harness.environment import describe
 from harness.errors import HarnessError, UsageError
 from harness.exits import BROKEN, INTERRUPTED
-from harness.generator import Crew, Generator, Outcome, worker_count
+from harness.generator import PORT, Crew, Generator, Outcome, worker_count
 from harness.interrupt import Interrupt
 from harness.live import Live
 from harness.migration import Migration
-from harness.ports import LOOPBACK, free_ports
+from harness.ports import free_ports
 from harness.progress import Progress
 from harness.prometheus import Monitor, NoMonitor
-from harness.stack import LocalStack, remove_state
+from harness.stack import LocalStack, MockStack, remove_state
 from harness.timeline import Timeline
 from model import blast
 from model.books import keepers
@@ -40,6 +40,8 @@ LEAD = 0.2
 """Seconds from "go" to t0: time for the word to reach every worker."""
 OVERTIME = 10.0
 """Seconds after schedule and grace at which a load that is not over is given up."""
+EVERYWHERE = "0.0.0.0"
+"""Where the load's master listens in its container, which nothing is published of."""
 INTERRUPTED_DRAIN = 5.0
 """Seconds that an interrupted run waits for synchronisation."""
 
@@ -80,7 +82,7 @@ class Parts:
     events: EventLog
     watchdog: Watchdog
     proxies: Proxies
-    stack: LocalStack
+    stack: MockStack
     keeper: Keeper
 
 
@@ -114,9 +116,11 @@ def run(
         watchdog = start_watchdog(record, events, cleanup)
 
         crew = crew or Crew(local=worker_count(plan, os.cpu_count() or 1))
+        if plan.stack.kind == "compose":
+            crew, toxiproxy = into_containers(plan, record, watchdog, crew, cleanup, progress)
         generator = Generator(plan, record, events, watchdog, crew)
         cleanup.callback(generator.end)
-        parts = bring_up(plan, record, events, watchdog, toxiproxy, cleanup, progress, crew.bind)
+        parts = bring_up(plan, record, events, watchdog, toxiproxy, cleanup, progress, crew)
         generator.join(progress.step, lambda: wait_on(parts, interrupt))
 
         live = Live(plan, record)
@@ -169,7 +173,7 @@ def bring_up(
     toxiproxy: str,
     cleanup: ExitStack,
     progress: Progress,
-    bind: str = LOOPBACK,
+    crew: Crew,
 ) -> Parts:
     """Start Toxiproxy and the systems; whatever fails, all that was started is stopped by ``cleanup``."""
     progress.step(f"bringing up {len(plan.systems)} systems and {len(plan.links)} links")
@@ -185,10 +189,29 @@ def bring_up(
     else:
         watchdog.watch_api(server.api)
         watchdog.add_process(server.process.pid)
-    stack = LocalStack(plan, record, events, watchdog, bind)
+    stack = stack_of(plan, record, events, watchdog, crew)
     cleanup.callback(stack.stop)
     stack.start(server, proxies)
     return Parts(record, events, watchdog, proxies, stack, keeper)
+
+
+def into_containers(
+    plan: Plan, record: Record, watchdog: Watchdog, crew: Crew, cleanup: ExitStack, progress: Progress
+) -> tuple[Crew, str]:
+    """Bring a compose project up; returns who sends the load in it, and its Toxiproxy's API."""
+    from harness.compose_stack import bring_up_project
+
+    compose, api = bring_up_project(plan, record, watchdog, cleanup, progress)
+    return Crew(remote=crew.local, bind=EVERYWHERE, port=PORT, compose=compose), api
+
+
+def stack_of(plan: Plan, record: Record, events: EventLog, watchdog: Watchdog, crew: Crew) -> MockStack:
+    """Return the systems, not started yet."""
+    if crew.compose is None:
+        return LocalStack(plan, record, events, watchdog, crew.bind)
+    from harness.compose_stack import ComposeStack
+
+    return ComposeStack(plan, record, events, crew.compose)
 
 
 def wait_on(parts: Parts, interrupt: Interrupt) -> None:

@@ -78,6 +78,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     defects: list[str] = []
     seed: int = 0
     control: str = ""
+    host: str = ADDRESS
     stock: dict[str, int] = {}
 
 
@@ -117,13 +118,13 @@ def read_config(path: Path) -> Config:
 
 async def serve(config: Config) -> None:
     """Serve the systems of a configuration until SIGTERM, SIGINT or the end of standard input."""
-    check_ports(config.systems)
+    check_ports(config.systems, config.host)
     running = {place: build(place.name, config) for place in config.systems}
     stopped = _stop_event()
     servers: list[Any] = []
     for place, system in running.items():
         await system.start()
-        servers.append(_server(system, place.port))
+        servers.append(_server(system, place.port, config.host))
     tasks = [asyncio.create_task(server.serve()) for server in servers]
     await asyncio.gather(*map(_until_ready, config.systems, tasks))
     gc.freeze()
@@ -149,7 +150,7 @@ def build(name: str, config: Config) -> System:
         raise StartError(f"{name}: {state}: {error}") from None
 
 
-def check_ports(wanted: list[Place]) -> None:
+def check_ports(wanted: list[Place], host: str = ADDRESS) -> None:
     """Bind and listen on every port for a moment; raises StartError for one that is taken, or given twice."""
     with _sockets() as held:
         for place in wanted:
@@ -157,7 +158,7 @@ def check_ports(wanted: list[Place]) -> None:
             held.append(probe)
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((ADDRESS, place.port))
+                probe.bind((host, place.port))
                 probe.listen()
             except OSError as error:
                 raise StartError(f"{place.name}: port {place.port}: {error.strerror}") from None
@@ -173,10 +174,10 @@ def _sockets() -> Iterator[list[socket.socket]]:
             item.close()
 
 
-def _server(system: System, port: int) -> Any:
+def _server(system: System, port: int, host: str) -> Any:
     return Server(
         system.application(),
-        address=ADDRESS,
+        address=host,
         port=port,
         interface=Interfaces.ASGINL,
         websockets=False,

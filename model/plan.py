@@ -32,7 +32,7 @@ LinkFault = Literal[
     "brownout",
     "slow-accept",
 ]
-ProcessFault = Literal["kill", "restart", "pause", "cpu-limit", "memory-limit"]
+ProcessFault = Literal["kill", "restart", "pause", "cpu-limit", "memory-limit", "disconnect"]
 ApplicationFault = Literal[
     "error-rate",
     "maintenance-page",
@@ -362,13 +362,13 @@ class Stack(Value, frozen=True, kw_only=True):
     """What the campaign runs against.
 
     Attributes:
-        kind: ``local``: processes on loopback.
+        kind: ``local``: processes on loopback; ``compose``: containers of docker-compose.yml.
         provinces: Province codes; a campaign file may leave them out for all 34.
         province_processes: Processes that the provincial systems share.
         platforms: Shared systems besides the portal, VNeID, population and payment.
     """
 
-    kind: Literal["local"] = "local"
+    kind: Literal["local", "compose"] = "local"
     provinces: tuple[str, ...] = ()
     province_processes: Annotated[int, msgspec.Meta(ge=1, le=34)] = 2
     platforms: tuple[Platform, ...] = ()
