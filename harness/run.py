@@ -25,7 +25,7 @@ from harness.generator import PORT, Crew, Generator, Outcome, worker_count
 from harness.interrupt import Interrupt
 from harness.live import Live
 from harness.migration import Migration
-from harness.ports import free_ports
+from harness.ports import LOOPBACK, free_ports
 from harness.progress import Progress
 from harness.prometheus import Monitor, NoMonitor
 from harness.stack import LocalStack, MockStack, remove_state
