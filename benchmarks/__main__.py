@@ -1,6 +1,6 @@
 """`python -m benchmarks [--quick] [--only PART ...] [--out DIR]`: measures, writes DATE.json, DATE.md and DATE.svg.
 
-Everything is loaded on 127.0.0.1, bounded in time: about 8 minutes, 2 with ``--quick``. Run it on a machine that does
+Everything is loaded on 127.0.0.1, bounded in time: about 10 minutes, 3 with ``--quick``. Run it on a machine that does
 nothing else; figures of different runs aren't comparable, the ratios of one run are.
 """
 
@@ -18,17 +18,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measure, tables
-from benchmarks.tools import CATALOGUE, FAST, K6, OWN, PLAIN, VEGETA, Load, versions
+from benchmarks import masters, measure, tables
+from benchmarks.plans import plan_for
+from benchmarks.tools import CATALOGUE, FAST, K6, LADDER, OWN, PLAIN, TLS, VEGETA, Load, versions
 
 RESULTS = Path(__file__).parent / "results"
-CASES = ("get", "post", "journey")
+CASES = ("get", "post", "journey", TLS)
 LEVELS = (0.25, 0.5, 0.75)
 PROBE = 2000.0
 """Requests/s at which the CPU per request of an open model is measured; its inverse is taken for the capacity."""
-STALL_RATE, STALL = 20.0, 5.0
+STALL_RATE, STALL, SERVICE = 20.0, 5.0, 0.05
+"""Requests/s, seconds of the stall, and seconds that the server takes for a reply otherwise."""
 MEMORY_RATE = 100
 """Requests/s of the load whose 1st, 10th and 60th minute are meant; the same requests are sent faster."""
+SWARMS = (2, 20, 200)
+"""Workers that are simulated for the master."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +44,18 @@ class Scale:
         lateness: Load per tool and level.
         stall: Load around the stall.
         minutes: After so many minutes' requests memory is looked at.
+        master: Load on the master per number of workers.
     """
 
     capacity: float
     lateness: float
     stall: float
     minutes: tuple[float, ...]
+    master: float
 
 
-FULL = Scale(6.0, 8.0, 30.0, (1, 10, 60))
-QUICK = Scale(2.0, 4.0, 12.0, (0.5, 1, 2))
+FULL = Scale(6.0, 8.0, 30.0, (1, 10, 60), 10.0)
+QUICK = Scale(2.0, 4.0, 12.0, (0.5, 1, 2), 4.0)
 Result = dict[str, Any]
 
 
@@ -85,12 +91,22 @@ class Run:
             return self._there[name].command(Load(case, port, self._scale.capacity + 30, rate))
 
         try:
-            seen = measure.capacity(once, self._scale.capacity)
+            seen = measure.capacity(once, self._scale.capacity, tls=case == TLS)
         except measure.Failed as failure:
             progress(f"{name}, {case}: {failure}")
             return None
         progress(f"{case:8s} {name:30s} {seen.achieved:8.0f}/s {seen.cpu:7.1f} µs per request")
         return {**asdict(seen), "per_core": seen.per_core}
+
+    def ladder(self) -> Result:
+        """Measure a GET with more and more of our parts."""
+        return {name: self._rung(name) for name in LADDER}
+
+    def _rung(self, name: str) -> float:
+        seconds = self._scale.capacity
+        seen = measure.capacity(lambda port: LADDER[name](Load("get", port, seconds + 30)), seconds)
+        progress(f"ladder   {name:50s} {seen.cpu:7.1f} µs per request")
+        return seen.cpu
 
     def lateness(self) -> Result:
         """Measure how late open models send, at shares of what they can."""
@@ -122,7 +138,7 @@ class Run:
         def once(port: int) -> Any:
             return self._there[name].command(Load("get", port, seconds, STALL_RATE, report))
 
-        seen = measure.stalled(once, STALL_RATE, seconds, seconds / 3, STALL)
+        seen = measure.stalled(once, STALL_RATE, seconds, seconds / 3, STALL, SERVICE)
         truth = {f"p{share}": measure.quantile(seen.truth, share / 100) for share in (50, 95, 99)}
         told = _TOLD[name](seen.output, report)
         progress(f"stall {name}: {told} (truth {truth})")
@@ -137,6 +153,19 @@ class Run:
         seen = measure.memory(lambda port: CATALOGUE[OWN].command(Load("get", port, seconds, rate)), marks)
         progress(f"RSS in MB after {marks} requests: {[round(value, 1) for value in seen]}")
         return {"minutes": self._scale.minutes, "requests": marks, "megabytes": seen, "rate": rate}
+
+    def master(self) -> list[Result | None]:
+        """Measure the master's CPU with more and more workers."""
+        return [self._mastered(count) for count in SWARMS]
+
+    def _mastered(self, count: int) -> Result | None:
+        try:
+            seen = masters.master(plan_for("submit-online", 3600, 1.0), count, self._scale.master)
+        except measure.Failed as failure:
+            progress(f"master, {count} workers: {failure}")
+            return None
+        progress(f"master, {count} workers: {seen.cpu:.3f} CPU s/s, {seen.rss:.0f} MB, {seen.kilobytes:.0f} KB/s")
+        return {"workers": count, **asdict(seen)}
 
 
 def _from_own(output: str, _: Path) -> dict[str, float]:
@@ -186,7 +215,7 @@ def progress(text: str) -> None:
 
 def main() -> None:
     """Measure the parts that are asked for, and write what was found."""
-    parts = ("capacity", "lateness", "stall", "memory")
+    parts = ("capacity", "ladder", "lateness", "stall", "memory", "master")
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about 2 minutes; noisier")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)

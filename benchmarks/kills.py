@@ -1,6 +1,6 @@
 """`python -m benchmarks.kills [--victim conductor|watchdog|toxiproxy] [--runs 200] [--seed 1]`, and more: see `--help`.
 
-Runs of a short drill (``kills.toml``), each of which is hit at a random moment between its start and its end:
+Runs of a short drill (``kills.toml``), each of which is hit at a random moment between its first event and its end:
 
 - ``conductor``: SIGKILL, SIGSTOP, SIGTERM or SIGINT. Within 6 s no toxic is left, no disabled proxy, no stopped system;
   after SIGKILL, no process of the run either. After SIGTERM and SIGINT the run ends by itself, with what it measured:
@@ -29,10 +29,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 
+from benchmarks.__main__ import RESULTS, machine
 from benchmarks.drill import Drill
 from faults.server import Server, ToxiproxyMissing, revive, start
 
-RESULTS = Path(__file__).parent / "results"
 KINDS = ("real", "embedded")
 WITHIN = 6.0  # seconds
 ENDS_WITHIN = 60.0  # seconds that a run may go on after it was hit and mended
@@ -60,7 +60,7 @@ class Hit:
         others: Whether the Toxiproxy server isn't the run's own.
         victim: Which process is hit.
         signal: With what.
-        share: When, as a share of a run's length.
+        share: When, as a share of a run's length from its first event on.
         afterwards: What ends a conductor's stop: SIGCONT or SIGKILL.
     """
 
@@ -124,7 +124,8 @@ def run(hit: Hit, length: float, folder: Path) -> Outcome:
         cleanup.callback(lambda: [server.stop() for server in given])
         drill = Drill(place, hit.server, given[0].api if given else None)
         cleanup.callback(drill.end)
-        drill.wait(lambda: drill.over() or time.monotonic() > drill.began + hit.share * length, length)
+        drill.wait(lambda: drill.over() or drill.names(), ENDS_WITHIN)
+        drill.wait(drill.over, hit.share * length)
         if hit.victim == "conductor":
             _hit_conductor(drill, hit, outcome)
         else:
@@ -192,7 +193,7 @@ def _hit_helper(drill: Drill, hit: Hit, outcome: Outcome, given: list[Server]) -
     _note_moment(drill, outcome)
     before = _times_there(drill, hit)
     if _kill(drill, hit, given):
-        seen = drill.wait(lambda: drill.over() or _times_there(drill, hit) > before, WITHIN)
+        seen = drill.wait(lambda: _times_there(drill, hit) > before or _nothing_to_do(drill), WITHIN)
         outcome.healed = seen if _times_there(drill, hit) > before else None
         outcome.demand(seen, f"another {hit.victim}")
     outcome.gone = drill.wait(drill.over, ENDS_WITHIN)
@@ -204,6 +205,11 @@ def _hit_helper(drill: Drill, hit: Hit, outcome: Outcome, given: list[Server]) -
     began = "t0" in drill.names()
     if outcome.code not in JUDGED and (began or outcome.code != BROKEN):
         outcome.problems.append(f"exit code {outcome.code}")
+
+
+def _nothing_to_do(drill: Drill) -> bool:
+    """Tell whether a run needs no watchdog and no Toxiproxy server any more: all is read back, it is being judged."""
+    return drill.over() or "run_finished" in drill.names()
 
 
 def _times_there(drill: Drill, hit: Hit) -> int:
@@ -227,11 +233,12 @@ def _kill(drill: Drill, hit: Hit, given: list[Server]) -> bool:
 
 
 def measured_length(servers: Sequence[str], at_once: int, folder: Path) -> float:
-    """Return the seconds that a run takes which isn't hit, so many at once; the longest of them."""
+    """Return the seconds from the first event to the end of a run that isn't hit, so many at once; the longest."""
 
     def undisturbed(number: int) -> float:
         drill = Drill(folder / f"undisturbed-{number}", servers[number % len(servers)], None)
         try:
+            drill.wait(lambda: drill.over() or drill.names(), ENDS_WITHIN)
             seconds = drill.wait(drill.over, 2 * ENDS_WITHIN)
             if drill.process.returncode != 0 or seconds is None:
                 raise SystemExit(f"a run that wasn't hit ended with {drill.process.returncode}: see {folder}")
@@ -316,11 +323,12 @@ def main() -> int:
     length = measured_length(servers, options.at_once, folder)
     sys.stderr.write(f"a run takes {length:.1f} s; what isn't clean stays in {folder}\n")
     outcomes = series(hits, length, options.at_once, folder, _tell)
-    text = markdown(outcomes)
+    busy = f"Load average while it ran: {os.getloadavg()[2]:.1f}."
+    text = f"Measured {time.strftime('%Y-%m-%d')} on {machine()}. {busy}\n\n{markdown(outcomes)}"
     if not options.only:
         options.out.mkdir(parents=True, exist_ok=True)
         name = options.out / f"{time.strftime('%Y-%m-%d')}-kills-{options.victim}"
-        found = {"seed": options.seed, "length": length, "runs": [asdict(outcome) for outcome in outcomes]}
+        found = {"seed": options.seed, "length": length, "load": os.getloadavg()[2], "runs": [*map(asdict, outcomes)]}
         name.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
         name.with_suffix(".md").write_text(text + "\n")
     print(text)

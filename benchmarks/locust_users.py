@@ -86,7 +86,9 @@ class Requests:
 
 
 class Fast(Requests, FastHttpUser):
-    """Locust on geventhttpclient."""
+    """Locust on geventhttpclient, which verifies certificates only when it is told to."""
+
+    insecure = False
 
 
 class Plain(Requests, HttpUser):

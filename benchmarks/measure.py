@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from urllib.request import urlopen
 
 import psutil
 
+from benchmarks import certificate
 from benchmarks.tools import Command, program
 
 TOOL_CORE, SERVER_CORE = 0, 1
@@ -39,9 +42,12 @@ class Server:
         port: Where it listens.
     """
 
-    def __init__(self, core: int) -> None:
+    def __init__(self, core: int, tls: bool, service: float, awake: bool) -> None:
+        options = ["--service", str(service), *(["--tls", str(certificate.server_file())] if tls else [])]
+        options += ["--awake"] if awake else []
+        self._context = ssl.create_default_context(cafile=certificate.authority_file()) if tls else None
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.server"],
+            [sys.executable, "-m", "benchmarks.server", *options],
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
@@ -52,7 +58,8 @@ class Server:
 
     def ask(self, path: str) -> dict[str, Any]:
         """Ask the server about itself."""
-        with urlopen(f"http://127.0.0.1:{self.port}/bench/{path}", timeout=60) as reply:
+        url = f"{'https' if self._context else 'http'}://127.0.0.1:{self.port}/bench/{path}"
+        with urlopen(url, timeout=60, context=self._context) as reply:  # noqa: S310  our own server
             content: dict[str, Any] = json.load(reply)
         return content
 
@@ -69,9 +76,11 @@ class Server:
 
 
 @contextmanager
-def server(core: int = SERVER_CORE) -> Iterator[Server]:
-    """Run a server."""
-    running = Server(core)
+def server(
+    core: int = SERVER_CORE, *, tls: bool = False, service: float = 0.0, awake: bool = False
+) -> Iterator[Server]:
+    """Run a server, with TLS or not, that takes so many seconds for a reply, and may sleep or not."""
+    running = Server(core, tls, service, awake)
     try:
         yield running
     finally:
@@ -81,12 +90,13 @@ def server(core: int = SERVER_CORE) -> Iterator[Server]:
 class Running:
     """A tool at work on its core."""
 
-    def __init__(self, command: Command, core: int = TOOL_CORE) -> None:
+    def __init__(self, command: Command, core: int = TOOL_CORE, stdin: int | None = None) -> None:
         arguments, environment = command
         self._process = subprocess.Popen(
             arguments,
             env={**os.environ, **environment},
             cwd=ROOT,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -114,6 +124,23 @@ class Running:
                 raise Failed(f"no request came: {self.finish(1.0)[-400:]}")
             time.sleep(0.02)
 
+    def say(self, message: object) -> None:
+        """Write a JSON object to its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+
+    def await_line(self, word: str) -> None:
+        """Read what it prints until a line has a word; raises Failed when it ends, or takes too long and is ended."""
+        assert self._process.stdout is not None
+        timer = threading.Timer(PATIENCE, self._process.kill)
+        timer.start()
+        try:
+            if not any(word in line for line in self._process.stdout):
+                raise Failed(f"it didn't say {word!r}")
+        finally:
+            timer.cancel()
+
     def finish(self, patience: float) -> str:
         """Wait for its end, or end it; return what it printed."""
         try:
@@ -129,9 +156,9 @@ class Running:
 
 
 @contextmanager
-def running(command: Command) -> Iterator[Running]:
+def running(command: Command, core: int = TOOL_CORE, stdin: int | None = None) -> Iterator[Running]:
     """Run a tool, and leave none of its processes behind."""
-    tool = Running(command)
+    tool = Running(command, core, stdin)
     try:
         yield tool
     finally:
@@ -158,9 +185,9 @@ class Capacity:
         return 1e6 / self.cpu
 
 
-def capacity(start: Start, seconds: float) -> Capacity:
+def capacity(start: Start, seconds: float, *, tls: bool = False) -> Capacity:
     """Measure a tool in a stretch of its run, after a warm-up: its start-up costs nothing here."""
-    with server() as target, running(start(target.port)) as tool:
+    with server(tls=tls, awake=True) as target, running(start(target.port)) as tool:
         tool.await_first(target)
         time.sleep(WARM_UP)
         before = (tool.cpu(), target.count(), time.monotonic())
@@ -235,27 +262,43 @@ class Stalled:
 
     Attributes:
         output: What the tool printed.
-        truth: Response times in seconds that people would have felt, by the schedule: those due in the stall waited to
-            its end; the others were answered at once.
+        truth: Response times in seconds that people would have felt, ascending; see ``truth``.
     """
 
     output: str
     truth: list[float]
 
 
-def stalled(start: Start, rate: float, seconds: float, after: float, stall: float) -> Stalled:
-    """Let the server stall once, ``after`` seconds into the load."""
-    with server() as target, running(start(target.port)) as tool:
+def stalled(start: Start, rate: float, seconds: float, after: float, stall: float, service: float) -> Stalled:
+    """Let a server with a known service time stall once, ``after`` seconds into the load."""
+    with server(service=service) as target, running(start(target.port)) as tool:
         tool.await_first(target)
         first = target.ask("moments")["came"][0]
         begin = first + after
         target.ask(f"stall?at={begin}&seconds={stall}")
         output = tool.finish(seconds + stall + PATIENCE)
         moments = target.ask("moments")
-    base = quantile(sorted(b - a for a, b in zip(moments["came"], moments["answered"], strict=True)), 0.5)
-    due = (first + number / rate for number in range(int(rate * seconds)))
-    truth = [max(begin + stall - moment, base) if begin <= moment < begin + stall else base for moment in due]
-    return Stalled(output, sorted(truth))
+    shown = quantile(sorted(b - a for a, b in zip(moments["came"], moments["answered"], strict=False)), 0.5)
+    due = [first + number / rate for number in range(int(rate * seconds))]
+    return Stalled(output, truth(due, begin, begin + stall, shown))
+
+
+def truth(due: Sequence[float], begin: float, end: float, service: float) -> list[float]:
+    """Return the response times by the schedule of a server that does nothing from ``begin`` to ``end``, ascending.
+
+    Args:
+        due: When requests were due.
+        begin: Of the stall.
+        end: Of the stall.
+        service: Seconds that the server took for a reply: the median of its own log.
+    """
+
+    def answered(moment: float) -> float:
+        if begin <= moment < end:
+            return end + service
+        return end if moment < begin < moment + service else moment + service
+
+    return sorted(answered(moment) - moment for moment in due)
 
 
 def memory(start: Start, marks: Sequence[int]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Thông Suốt as a tool to be measured: `python -m benchmarks.ours FORM CASE PORT SECONDS [RATE]`.
+"""Thông Suốt as a tool to be measured: `python -m benchmarks.ours FORM CASE URL SECONDS [RATE]`.
 
 `closed`: 50 citizens, each with its next request as soon as the last is answered, through the client, the session, the
 recorder and the ledger, as in a run; `bare`: the same, recording nothing. `open`: the engine on a schedule at RATE,
@@ -17,8 +17,8 @@ from pathlib import Path
 import gevent
 import locust  # noqa: F401  patches the standard library, as in a real worker
 
+from benchmarks.plans import plan_for
 from model.histogram import seconds_of
-from model.plan import Load, Phase, Plan, Stack
 from model.record import Record
 from scenarios.engine import COUNTING, Engine
 from scenarios.journeys import citizen
@@ -69,22 +69,10 @@ def post(session: Session) -> None:
 CASES: dict[str, Callable[[Session], object]] = {"get": get, "post": post, "journey": citizen.submit_online}
 
 
-def plan_for(journey: str, seconds: float, rate: float) -> Plan:
-    """Return a plan of one phase at a constant rate."""
-    return Plan(
-        name="benchmark",
-        seed=1,
-        phases=(Phase(name="all", duration=seconds, rate=rate),),
-        load=Load(journeys={journey: 1.0}, gaps="constant", grace=10.0),
-        stack=Stack(provinces=("01",)),
-    )
-
-
-def closed(case: str, port: int, seconds: float, record: Record | None) -> None:
+def closed(case: str, url: str, seconds: float, record: Record | None) -> None:
     """Keep 50 citizens busy."""
     plan = plan_for("submit-online", 3600, 1)
-    address = f"127.0.0.1:{port}"
-    network = Network(dict.fromkeys(SYSTEMS, address), 5.0, 30.0)
+    network = Network(dict.fromkeys(SYSTEMS, url), 5.0, 30.0)
     began = time.monotonic()
     recorder = Recorder(record, 0) if record else None
     observer: Observer = Notary(plan, recorder, began) if recorder else Unrecorded()
@@ -118,11 +106,11 @@ def _flush_for_ever(recorder: Recorder) -> None:
         recorder.flush()
 
 
-def on_schedule(port: int, seconds: float, rate: float, record: Record) -> None:
+def on_schedule(url: str, seconds: float, rate: float, record: Record) -> None:
     """Run the engine itself: each arrival looks for a procedure, one request."""
     plan = plan_for("track", seconds, rate)
     recorder = Recorder(record, 0)
-    engine = Engine(plan, recorder, dict.fromkeys(SYSTEMS, f"127.0.0.1:{port}"), "b")
+    engine = Engine(plan, recorder, dict.fromkeys(SYSTEMS, url), "b")
     engine.shares.add(Division(0.0, (0,)))
     tally = engine.run(time.monotonic() + 0.5)
     recorder.close()
@@ -156,13 +144,13 @@ def _quantiles(counts: Counter[int]) -> dict[str, float]:
 
 def main() -> None:
     """Run one form, and say what was recorded."""
-    form, case, port, seconds, *rate = sys.argv[1:]
+    form, case, url, seconds, *rate = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         record = Record(Path(folder))
         if form == "open":
-            on_schedule(int(port), float(seconds), float(rate[0]), record)
+            on_schedule(url, float(seconds), float(rate[0]), record)
         else:
-            closed(case, int(port), float(seconds), record if form == "closed" else None)
+            closed(case, url, float(seconds), record if form == "closed" else None)
         said = recorded(record) if form != "bare" else {}
     sys.stdout.write(json.dumps(said) + "\n")
 

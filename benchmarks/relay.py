@@ -118,20 +118,20 @@ class Load:
     def relay(self, seconds: float) -> float:
         """Keep one request on every connection; return requests/s."""
         while self._idle:
-            self._ask(self._idle.popleft())
+            self._ask(self._idle.popleft(), time.perf_counter())
         begin = time.perf_counter()
         while time.perf_counter() - begin < seconds:
             for number in self._turn(0.1):
-                self._ask(number)
+                self._ask(number, time.perf_counter())
         return len(self.seconds) / (time.perf_counter() - begin)
 
     def exact(self, seconds: float, rate: float) -> None:
-        """Send a request whenever one is due; each is timed from when it was sent."""
+        """Send a request whenever one is due; each is timed from then on, also where no connection was free."""
         begin = time.perf_counter()
         for due in (begin + place / rate for place in range(int(seconds * rate))):
-            while (left := due - time.perf_counter()) > 0:
-                self._idle.extend(self._turn(left))
-            self._ask(self._idle.popleft())
+            while (left := due - time.perf_counter()) > 0 or not self._idle:
+                self._idle.extend(self._turn(left if left > 0 else 0.1))
+            self._ask(self._idle.popleft(), due)
         while self._begun and time.perf_counter() - begin < seconds + 5:
             self._idle.extend(self._turn(0.1))
 
@@ -148,8 +148,8 @@ class Load:
                 answered.append(number)
         return answered
 
-    def _ask(self, number: int) -> None:
-        self._begun[number] = time.perf_counter()
+    def _ask(self, number: int, due: float) -> None:
+        self._begun[number] = due
         self._clients[number].send(QUESTION)
 
 

@@ -1,7 +1,10 @@
 """The server that every tool loads: canned replies from one thread, and the moment at which each request came in.
 
-`python -m benchmarks.server` prints its port. It answers the calls of the journey submit-online with content that
-passes the journey's checks, and does nothing else: it is there to cost little and to know the truth.
+`python -m benchmarks.server [--tls PEM] [--service SECONDS] [--awake]` prints its port. It answers the calls of the
+journey submit-online with content that passes the journey's checks, and does nothing else: it is there to cost little
+and to know the truth. With a service time it answers so long after a request came, however many there are. Awake, it
+asks for requests without ever sleeping: waking a core of the same machine would cost the sender some microseconds, and
+more often where the tool is slow.
 
 - `GET /small`: 200 bytes. `POST /dossiers`: a submission's acknowledgement. The other paths: see docs/systems.md.
 - `GET /bench/count`: requests so far. `GET /bench/moments`: monotonic seconds at which each came and was answered.
@@ -10,13 +13,17 @@ passes the journey's checks, and does nothing else: it is there to cost little a
 It is a plain epoll loop because a framework would take most of the time that lateness is measured in.
 """
 
+import argparse
 import json
 import select
 import socket
+import ssl
 import sys
 import time
 import zlib
 from array import array
+from collections import deque
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 SMALL = json.dumps({"error_code": 0, "items": [], "padding": "x" * 160}).encode()
@@ -51,8 +58,15 @@ class Server:
         port: Where it listens, on loopback.
     """
 
-    def __init__(self, port: int = 0) -> None:
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=4096)
+    def __init__(self, certificate: Path | None = None, service: float = 0.0, awake: bool = False) -> None:
+        """Listen on a free port.
+
+        Args:
+            certificate: PEM of key and certificate, for TLS.
+            service: Seconds from a request to its reply.
+            awake: Whether it never sleeps.
+        """
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
         self._connections: dict[int, socket.socket] = {}
@@ -60,6 +74,12 @@ class Server:
         self._came = array("d")
         self._answered = array("d")
         self._stall = (0.0, 0.0)  # monotonic seconds: from, to
+        self._service = service
+        self._awake = awake
+        self._later: deque[tuple[float, socket.socket, bytes]] = deque()
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
+        if self._tls and certificate:
+            self._tls.load_cert_chain(certificate)
 
     def run(self) -> None:
         """Serve for ever."""
@@ -72,25 +92,50 @@ class Server:
                     self._serve(number)
                 else:
                     self._accept(poll)
+            self._send_due()
             begin, end = self._stall
             if begin <= time.monotonic() < end:
                 time.sleep(end - time.monotonic())
 
     def _patience(self) -> float:
-        """Wake up in time for a stall; otherwise wait for whatever comes."""
-        left = self._stall[0] - time.monotonic()
-        return left if left > 0 else -1.0
+        """Wake up in time for a stall and for the next reply; otherwise wait for whatever comes."""
+        if self._awake:
+            return 0.0
+        now = time.monotonic()
+        moments = [reply[0] for reply in list(self._later)[:1]] + [begin for begin in self._stall[:1] if begin > now]
+        return max(min(moments) - now, 0.0) if moments else -1.0
+
+    def _send_due(self) -> None:
+        while self._later and self._later[0][0] <= time.monotonic():
+            _, connection, reply = self._later.popleft()
+            self._answered.append(time.monotonic())
+            try:
+                connection.sendall(reply)
+            except OSError:  # its client has gone: nobody waits for it
+                continue
 
     def _accept(self, poll: select.epoll) -> None:
-        try:
-            while True:
+        while True:
+            try:
                 connection, _ = self._listener.accept()
-                connection.setblocking(False)
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._connections[connection.fileno()] = connection
-                poll.register(connection.fileno(), select.EPOLLIN)
-        except BlockingIOError:
-            return
+            except BlockingIOError:
+                return
+            try:
+                connection = self._secured(connection)
+            except OSError:  # the peer gave up: it doesn't trust us, say
+                connection.close()
+                continue
+            connection.setblocking(False)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._connections[connection.fileno()] = connection
+            poll.register(connection.fileno(), select.EPOLLIN)
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        """Shake hands where there is TLS, once per connection and one after the other."""
+        if self._tls is None:
+            return connection
+        connection.settimeout(5.0)
+        return self._tls.wrap_socket(connection, server_side=True)
 
     def _serve(self, number: int) -> None:
         connection = self._connections[number]
@@ -104,6 +149,8 @@ class Server:
             rest = self._answer(connection, data, came)
             if rest:
                 self._buffers[number] = rest
+        except ssl.SSLWantReadError:
+            return
         except OSError:
             self._buffers.pop(number, None)
             self._connections.pop(number).close()
@@ -117,6 +164,9 @@ class Server:
             _, target, _ = data[: data.index(b"\r\n")].split(b" ", 2)
             if target.startswith(b"/bench/"):
                 connection.sendall(self._control(target.decode()))
+            elif self._service:
+                self._came.append(came)
+                self._later.append((came + self._service, connection, self._content(target, data[:size])))
             else:
                 connection.sendall(self._content(target, data[:size]))
                 self._came.append(came)
@@ -189,8 +239,18 @@ def _size_of(data: bytes) -> int:
     return end + 4 + length
 
 
-if __name__ == "__main__":
-    server = Server(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+def main() -> None:
+    """Serve."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tls", type=Path)
+    parser.add_argument("--service", type=float, default=0.0)
+    parser.add_argument("--awake", action="store_true")
+    arguments = parser.parse_args()
+    server = Server(arguments.tls, arguments.service, arguments.awake)
     sys.stdout.write(f"{server.port}\n")
     sys.stdout.flush()
     server.run()
+
+
+if __name__ == "__main__":
+    main()

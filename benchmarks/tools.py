@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
+from benchmarks import certificate
+
 HERE = Path(__file__).parent
 TOOLS = HERE.parent / ".tools"
 OWN, UNRECORDED, FAST, PLAIN, K6, VEGETA, WRK = (
@@ -27,7 +29,7 @@ class Load:
     """What a tool is asked to do.
 
     Attributes:
-        case: ``get``, ``post`` or ``journey``.
+        case: ``get``, ``post``, ``journey``, or ``tls``: a GET over TLS.
         port: Of the server.
         seconds: For how long.
         rate: Requests/s of an open model; 0: 50 connections, each as fast as it can.
@@ -43,9 +45,20 @@ class Load:
     @property
     def url(self) -> str:
         """The server's address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.case == TLS else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def trust(self) -> dict[str, str]:
+        """What makes OpenSSL and Go trust the server, for the environment; every tool verifies its certificate."""
+        return {"SSL_CERT_FILE": str(certificate.authority_file())} if self.case == TLS else {}
+
+    @property
+    def request(self) -> str:
+        """What is sent, whatever carries it."""
+        return "get" if self.case == TLS else self.case
 
 
+TLS = "tls"
 Command = tuple[list[str], dict[str, str]]
 """Arguments, and additions to the environment."""
 
@@ -53,14 +66,23 @@ Command = tuple[list[str], dict[str, str]]
 def own(load: Load) -> Command:
     """Return how our engine (open) or its parts (closed) are started."""
     form = "open" if load.rate else "closed"
-    tail = [load.case, str(load.port), str(load.seconds), str(load.rate)]
-    return [sys.executable, "-m", "benchmarks.ours", form, *tail], {}
+    tail = [load.request, load.url, str(load.seconds), str(load.rate)]
+    return [sys.executable, "-m", "benchmarks.ours", form, *tail], load.trust
 
 
 def unrecorded(load: Load) -> Command:
     """Return how our parts are started without recorder and ledger."""
-    tail = [load.case, str(load.port), str(load.seconds)]
-    return [sys.executable, "-m", "benchmarks.ours", "bare", *tail], {}
+    tail = [load.request, load.url, str(load.seconds)]
+    return [sys.executable, "-m", "benchmarks.ours", "bare", *tail], load.trust
+
+
+def rung(name: str) -> Callable[[Load], Command]:
+    """Return how a rung of the ladder is started: a GET with so many of our parts."""
+
+    def command(load: Load) -> Command:
+        return [sys.executable, "-m", "benchmarks.ladder", name, load.url, str(load.seconds)], {}
+
+    return command
 
 
 def locust(user: str) -> Callable[[Load], Command]:
@@ -72,19 +94,19 @@ def locust(user: str) -> Callable[[Load], Command]:
         arguments += ["-u", str(users), "-r", str(users), "-t", f"{load.seconds:.0f}s", "--loglevel", "ERROR"]
         if load.report.name != "null":
             arguments += ["--csv", str(load.report)]
-        return [sys.executable, "-m", "locust", *arguments], {"CASE": load.case, "PACE": pace}
+        return [sys.executable, "-m", "locust", *arguments], {"CASE": load.request, "PACE": pace, **load.trust}
 
     return command
 
 
 def k6(load: Load) -> Command:
     """Return how k6 is started: its usage report and summary are off."""
-    settings = {"CASE": load.case, "URL": load.url, "SECONDS": f"{load.seconds:.0f}", "RATE": f"{load.rate:.0f}"}
+    settings = {"CASE": load.request, "URL": load.url, "SECONDS": f"{load.seconds:.0f}", "RATE": f"{load.rate:.0f}"}
     flags = ["--quiet", "--no-usage-report", "--address", ""]
     if load.report.name != "null":
         flags += ["--summary-export", str(load.report)]
     environment = [part for name, value in settings.items() for part in ("-e", f"{name}={value}")]
-    return [str(program("k6")), "run", *flags, *environment, str(HERE / "k6.js")], {}
+    return [str(program("k6")), "run", *flags, *environment, str(HERE / "k6.js")], load.trust
 
 
 def wrk(load: Load) -> Command:
@@ -128,14 +150,23 @@ class Tool:
 
 
 CATALOGUE: dict[str, Tool] = {
-    OWN: Tool(own, ("get", "post", "journey"), paced=True),
-    UNRECORDED: Tool(unrecorded, ("get", "post", "journey")),
-    FAST: Tool(locust("Fast"), ("get", "post", "journey")),
+    OWN: Tool(own, ("get", "post", "journey", TLS), paced=True),
+    UNRECORDED: Tool(unrecorded, ("get", "post", "journey", TLS)),
+    FAST: Tool(locust("Fast"), ("get", "post", "journey", TLS)),
     PLAIN: Tool(locust("Plain"), ("get", "post")),
-    K6: Tool(k6, ("get", "post", "journey"), paced=True),
+    K6: Tool(k6, ("get", "post", "journey", TLS), paced=True),
     VEGETA: Tool(vegeta, ("get", "post"), paced=True),
     WRK: Tool(wrk, ("get", "post")),
 }
+
+LADDER: dict[str, Callable[[Load], Command]] = {
+    "sockets and the hub's watchers": rung("sockets"),
+    "and llhttp": rung("parser"),
+    "and the client: heads, time-outs, outcomes": rung("client"),
+    "and the session: reply decoded and checked": unrecorded,
+    "and the recorder": own,
+}
+"""Our parts of a GET, each rung the one above and one part more."""
 
 
 def versions() -> dict[str, str]:

@@ -4,6 +4,7 @@ from faults.kinds.bandwidth import Bandwidth
 from faults.kinds.base import Kind
 from faults.kinds.brownout import Brownout
 from faults.kinds.cpu_limit import CpuLimit
+from faults.kinds.disconnect import Disconnect
 from faults.kinds.down import Down
 from faults.kinds.early_closure import EarlyClosure
 from faults.kinds.error_rate import ErrorRate
@@ -27,6 +28,7 @@ from faults.kinds.slow_close import SlowClose
 from faults.kinds.slow_database import SlowDatabase
 from faults.kinds.stale_reads import StaleReads
 from faults.kinds.timeout import Timeout
+from faults.kinds.wrong_code_table import WrongCodeTable
 from model.plan import Fault
 
 KINDS: dict[str, type[Kind]] = {
@@ -48,6 +50,7 @@ KINDS: dict[str, type[Kind]] = {
     "pause": Pause,
     "cpu-limit": CpuLimit,
     "memory-limit": MemoryLimit,
+    "disconnect": Disconnect,
     "error-rate": ErrorRate,
     "maintenance-page": MaintenancePage,
     "stale-reads": StaleReads,
@@ -55,6 +58,7 @@ KINDS: dict[str, type[Kind]] = {
     "missing-workflow": MissingWorkflow,
     "missing-accounts": MissingAccounts,
     "lost-callback": LostCallback,
+    "wrong-code-table": WrongCodeTable,
     "early-closure": EarlyClosure,
 }
 

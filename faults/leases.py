@@ -4,6 +4,8 @@ The conductor undoes its changes itself; the watchdog, which holds a copy of eve
 """
 
 import json
+import signal
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ import psutil
 
 from faults.control import Control
 from faults.toxiproxy import Proxies, ProxyError
+
+STANDS = 0.5  # seconds that the operating system may take to stop a process
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,16 @@ class ProxyLease(Lease):
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessLease(Lease):
+class TakenLease(Lease):
+    """A lease that also makes the change which it undoes."""
+
+    @abstractmethod
+    def take(self) -> None:
+        """Make the change; raises OSError where the target is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLease(TakenLease):
     """A change of a system's process; a process number that somebody else has by now is left alone.
 
     Attributes:
@@ -142,6 +155,19 @@ class StopLease(ProcessLease):
 
     name = "stop"
 
+    def take(self) -> None:
+        """Stop the process and wait until it stands; raises OSError where it has ended."""
+        process = self.process()
+        try:
+            if process is None:
+                raise ProcessLookupError(f"process {self.pid} of {self.target} has ended")
+            process.send_signal(signal.SIGSTOP)
+            deadline = time.monotonic() + STANDS
+            while not self.held() and time.monotonic() < deadline:
+                time.sleep(0.001)
+        except psutil.NoSuchProcess:
+            raise ProcessLookupError(f"process {self.pid} of {self.target} has ended") from None
+
     def held(self) -> bool:
         """Ask the operating system whether the process is stopped."""
         process = self.process()
@@ -165,11 +191,20 @@ class LimitLease(ProcessLease):
 
     Attributes:
         before: The limits before, soft and hard, in bytes; -1: none.
+        headroom: Bytes that it may take beyond what it has when the limit is set.
     """
 
     name = "limit"
 
     before: tuple[int, int]
+    headroom: int
+
+    def take(self) -> None:
+        """Set the limit; raises OSError where the process has ended."""
+        process = self.process()
+        if process is None:
+            raise ProcessLookupError(f"process {self.pid} of {self.target} has ended")
+        process.rlimit(psutil.RLIMIT_AS, (process.memory_info().vms + self.headroom, self.before[1]))
 
     def held(self) -> bool:
         """Ask the operating system for the limit."""
@@ -189,7 +224,8 @@ class LimitLease(ProcessLease):
         return f"prlimit --pid {self.pid} --as={soft}:{hard}"
 
     def _details(self) -> dict[str, Any]:
-        return {"pid": self.pid, "created": self.created, "before": list(self.before)}
+        details = {"before": list(self.before), "headroom": self.headroom}
+        return {"pid": self.pid, "created": self.created, **details}
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,20 +257,42 @@ class ControlLease(Lease):
         return {"address": self.control.address, "token": self.control.token}
 
 
+def stop_lease(fault: str, target: str, pid: int) -> StopLease:
+    """Return a lease that stops a process; raises psutil.Error where it has ended."""
+    return StopLease(fault, target, pid, float(psutil.Process(pid).create_time()))
+
+
+def limit_lease(fault: str, target: str, pid: int, headroom: int) -> LimitLease:
+    """Return a lease that leaves a process ``headroom`` bytes; raises psutil.Error where it has ended."""
+    process = psutil.Process(pid)
+    soft, hard = process.rlimit(psutil.RLIMIT_AS)
+    return LimitLease(fault, target, pid, float(process.create_time()), (soft, hard), headroom)
+
+
 def decode(message: Mapping[str, Any], server: Callable[[str], Proxies]) -> Lease:
     """Read a message that ``Lease.as_message`` wrote; ``server`` returns the proxies of an API's URL."""
     fault, target = message["fault"], message["target"]
     match message["lease"]:
+        case "container-pause" | "container-disconnect" | "container-memory":
+            return _of_container(message)
         case "proxy":
             return ProxyLease(fault, target, server(message["api"]), message["toxic"])
         case "stop":
             return StopLease(fault, target, message["pid"], message["created"])
         case "limit":
             before = (message["before"][0], message["before"][1])
-            return LimitLease(fault, target, message["pid"], message["created"], before)
+            return LimitLease(fault, target, message["pid"], message["created"], before, message["headroom"])
         case "control":
             return ControlLease(fault, target, Control(message["address"], message["token"]))
     raise ValueError(f"no lease {message['lease']!r}")
+
+
+def _of_container(message: Mapping[str, Any]) -> Lease:
+    from faults import containers  # Docker's library is heavy, and few runs need it
+
+    kinds: tuple[type[Lease], ...] = (containers.PauseLease, containers.DisconnectLease, containers.MemoryLease)
+    kind = next(kind for kind in kinds if kind.name == message["lease"])
+    return kind(**{name: value for name, value in message.items() if name != "lease"})
 
 
 def _lives(process: psutil.Process) -> bool:

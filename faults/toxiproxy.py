@@ -153,7 +153,8 @@ class Proxies:
     def create_all(self, upstreams: Mapping[str, str], hosts: Mapping[str, str] | None = None) -> dict[str, str]:
         """Create a proxy per name, name -> upstream, in one request; return name -> listening address.
 
-        ``hosts`` names the address to listen on for those that don't listen on loopback.
+        ``hosts`` names the address to listen on for those that don't listen on loopback; one with a port is of
+        another host or container, where no port needs to be reserved.
         """
         taken = sorted(self.all().keys() & upstreams.keys())
         if taken:
@@ -274,10 +275,11 @@ class Proxies:
 
     @contextmanager
     def _reserve(self, names: Iterable[str], hosts: Mapping[str, str]) -> Iterator[dict[str, str]]:
-        """Reserve a free port per name; kept when the block succeeds."""
-        held = {name: _reserved_port(hosts.get(name, LOOPBACK)) for name in names}
+        """Reserve a free port per name that isn't given one; kept when the block succeeds."""
+        wanted = {name: hosts.get(name, LOOPBACK) for name in names}
+        held = {name: _reserved_port(host) for name, host in wanted.items() if ":" not in host}
         try:
-            yield {name: "{}:{}".format(*port.getsockname()) for name, port in held.items()}
+            yield wanted | {name: "{}:{}".format(*port.getsockname()) for name, port in held.items()}
         except BaseException:
             for port in held.values():
                 port.close()

@@ -3,7 +3,7 @@
 ``python -m faults.watchdog`` reads one JSON object a line from standard input and acknowledges those that have a
 ``number``: ``start {events, lease}`` · ``t0 {t0}`` · ``api {api}`` · ``proxies {api, names}`` ·
 ``lease`` with what ``faults.leases.decode`` reads · ``done {key}`` · ``process {pid, create_time, session}`` ·
-``heartbeat`` · ``bye``.
+``project {name}`` (of containers) · ``heartbeat`` · ``bye``.
 
 - Input ends without ``bye``: the conductor is dead. Heal every lease, leave every known server clean, delete the
   proxies that it has to, end the processes, go on healing what a server that isn't ours didn't let go of yet, exit.
@@ -49,6 +49,7 @@ class Watch:
         self._servers: dict[str, Proxies] = {}
         self._delete: dict[str, list[str]] = {}
         self._processes: list[tuple[int, float, bool]] = []
+        self._projects: list[str] = []
 
     def take(self, message: dict[str, Any]) -> None:
         """Act on one message of the conductor."""
@@ -65,6 +66,8 @@ class Watch:
                 self._leases[lease.key] = lease
             case "done":
                 self._leases.pop(message["key"], None)
+            case "project":
+                self._projects.append(message["name"])
             case "process":
                 self._processes.append((message["pid"], message["create_time"], message["session"]))
 
@@ -78,8 +81,11 @@ class Watch:
         """Leave nothing behind of a conductor that died."""
         self._events.write("conductor_lost", faults=self._faults, processes=len(self._processes))
         steps = self._healing() | {f"server {api}": partial(self._clean, api) for api in self._servers}
-        reasons = _persist(steps, PATIENCE)
+        reasons = _persist(steps, 0.0 if self._projects else PATIENCE)
         end_processes(self._processes)
+        if self._projects:  # their containers take every fault with them
+            steps = {f"project {name}": partial(_sweep, name) for name in self._projects}
+            reasons = _persist(steps, PATIENCE)
         self._give_up(_persist({name: steps[name] for name in reasons}, LONG_PATIENCE if self._delete else 0.0))
 
     @property
@@ -119,6 +125,12 @@ class Watch:
             where = {**lease.where, "by_hand": lease.by_hand} if lease else {"link": None}
             name = lease.fault if lease else key
             self._events.write("fault_heal_failed", fault=name, reason=reason, by="watchdog", **where)
+
+
+def _sweep(project: str) -> None:
+    from faults.containers import sweep  # Docker's library is heavy, and few runs need it
+
+    sweep(project)
 
 
 def _persist(steps: Mapping[str, Callable[[], None]], patience: float) -> dict[str, str]:

@@ -77,6 +77,10 @@ class Watchdog:
         leads = os.getsid(pid) == pid
         self._tell("process", remember=f"process {pid} {created}", pid=pid, create_time=created, session=leads)
 
+    def add_project(self, name: str) -> None:
+        """Remove every container, network and volume of this compose project when the conductor dies."""
+        self._tell("project", remember=f"project {name}", name=name)
+
     def watch_api(self, api: str, delete: Iterable[str] = ()) -> None:
         """Leave every proxy of this server clean when the conductor dies, and delete the proxies named ``delete``."""
         self._tell("api", remember=f"api {api}", api=api)

@@ -37,6 +37,8 @@ def acknowledge(folder: Path, name: str, answer: str | None, heard_within: float
         raise UsageError(f"{name}: is being answered by somebody else") from None
     except FileNotFoundError:
         raise UsageError(f"{folder}: acknowledges its steps itself (--unattended)") from None
+    except OSError as error:
+        raise UsageError(f"{folder}: takes no answer from you ({error.strerror})") from None
     try:
         return _taken(record, step, heard_within)
     finally:

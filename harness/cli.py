@@ -60,6 +60,9 @@ Out = Annotated[Path | None, typer.Option(help="Folder of the record; it must be
 ToxiproxyChoice = Annotated[
     str, typer.Option("--toxiproxy", metavar="auto|real|embedded|http://HOST:PORT", help="Which Toxiproxy server.")
 ]
+StackKind = Annotated[
+    str | None, typer.Option("--stack", metavar="local|compose", help="Takes the place of the campaign's stack.kind.")
+]
 
 
 def main() -> None:
@@ -116,6 +119,7 @@ def plan(campaign: Campaign, seed: Seed = None, changes: Changes = None, defects
     epilog="Examples: thongsuot run cutover-morning · thongsuot run mine.toml --out runs/mine --seed 7 · "
     "thongsuot run cutover-morning --defect drop-sync · "
     "thongsuot run drill.toml --unattended · "
+    f"thongsuot run cutover-morning --stack compose · "
     f"thongsuot run cutover-morning --expect-workers 2 --bind 10.0.0.1. {EXITS}"
 )
 def run(
@@ -133,11 +137,13 @@ def run(
     unattended: Annotated[bool, typer.Option(help="Acknowledge every step itself at once: for CI.")] = False,
     prometheus: Annotated[bool, typer.Option("--prometheus", help="Let a Prometheus scrape it, and ask that.")] = False,
     keep_tsdb: Annotated[bool, typer.Option("--keep-tsdb", help="Keep that Prometheus' data in the record.")] = False,
+    stack: StackKind = None,
 ) -> int:
     """Rehearse a campaign: stack, load, faults, healing, drain, audit, verdict, report."""
-    chosen = read_campaign(campaign, seed, changes, defects)
+    chosen = read_campaign(campaign, seed, _with_stack(changes, stack), defects)
     _check_choice(toxiproxy)
     monitored = _monitored(prometheus, keep_tsdb)
+    _check_stack(chosen, toxiproxy, expect_workers)
     crew = _crew(chosen, workers, expect_workers, bind)
     from harness.progress import progress_for
     from harness.run import run as rehearse
@@ -271,10 +277,12 @@ def up(
     changes: Changes = None,
     defects: DefectNames = None,
     toxiproxy: ToxiproxyChoice = "auto",
+    stack: StackKind = None,
 ) -> int:
     """Bring up a campaign's systems and proxies alone, until Ctrl-C."""
-    chosen = read_campaign(campaign, None, changes, defects)
+    chosen = read_campaign(campaign, None, _with_stack(changes, stack), defects)
     _check_choice(toxiproxy)
+    _check_stack(chosen, toxiproxy, 0)
     from harness.progress import LineProgress
     from harness.up import stay_up
 
@@ -316,6 +324,23 @@ def _monitored(prometheus: bool, keep: bool) -> Literal["no", "yes", "keep"]:
 
     find()
     return "keep" if keep else "yes"
+
+
+def _with_stack(changes: list[str] | None, stack: str | None) -> list[str]:
+    return [*(changes or []), *([f"stack.kind={stack}"] if stack else [])]
+
+
+def _check_stack(plan: Plan, toxiproxy: str, remote: int) -> None:
+    """Refuse what can't go together with containers; raises UsageError."""
+    if plan.stack.kind != "compose":
+        return
+    if toxiproxy != "auto":
+        raise UsageError(f"--toxiproxy {toxiproxy}: a stack of containers has a Toxiproxy of its own; leave it out")
+    if remote:
+        raise UsageError("--expect-workers: a stack of containers has workers of its own; say how many with --workers")
+    from harness.compose import check
+
+    check()
 
 
 def _crew(plan: Plan, workers: int | None, remote: int, bind: str) -> "Crew":

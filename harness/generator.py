@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.ports import LOOPBACK, free_ports
@@ -12,6 +12,9 @@ from harness.processes import Child, Guardian, stop_all
 from model.plan import Plan
 from model.record import EventLog, Record
 from scenarios.schedule import due_times
+
+if TYPE_CHECKING:
+    from harness.compose import Compose
 
 READY_WITHIN = 20.0
 """Seconds in which every worker of this machine must have joined."""
@@ -32,12 +35,14 @@ class Crew:
         remote: Workers on other hosts that are waited for.
         bind: Address at which those reach master and systems.
         port: Port of the master; 0 takes a free one.
+        compose: Where master and workers run in containers: their project.
     """
 
     local: int = 0
     remote: int = 0
     bind: str = LOOPBACK
     port: int = 0
+    compose: "Compose | None" = None
 
 
 def worker_count(plan: Plan, cores: int) -> int:
@@ -86,12 +91,7 @@ class Generator:
         folder = str(record.directory)
         where = ["--host", crew.bind, "--port", str(self._port)]
         expected = ["--expect", str(crew.local + crew.remote), "--run", secrets.token_hex(4)]
-        self._master = Child(
-            "load master",
-            ["scenarios.load", "master", folder, *where, *expected],
-            record.path("logs/master.log"),
-            guardian,
-        )
+        self._master = self._start_master(record, guardian, where, expected)
         self._workers = {
             name: Child(
                 f"load worker {name}",
@@ -101,6 +101,16 @@ class Generator:
             )
             for name in (f"local-{number}" for number in range(crew.local))
         }
+
+    def _start_master(self, record: Record, guardian: Guardian, where: list[str], expected: list[str]) -> Child:
+        arguments, log = ["scenarios.load", "master"], record.path("logs/master.log")
+        compose = self.crew.compose
+        if compose is None:
+            return Child("load master", [*arguments, str(record.directory), *where, *expected], log, guardian)
+        command = compose.attached("master", [*arguments, "/record", *where, *expected])
+        master = Child("load master", [], log, guardian, command, compose.environment)
+        compose.up(["worker"], {"worker": self.crew.remote})
+        return master
 
     def join(self, told: Callable[[str], None], stopped: Callable[[], None]) -> None:
         """Wait until every worker has joined; ``stack.json`` must be there.
@@ -114,7 +124,7 @@ class Generator:
         """
         self._master.tell(stack=True)
         patience = AWAIT_REMOTE if self.crew.remote else READY_WITHIN
-        if self.crew.remote:
+        if self.crew.remote and not self.crew.compose:
             address = f"{self.crew.bind}:{self._port}"
             told(f"waiting for {self.crew.remote} workers: thongsuot worker --master {address}")
         deadline = time.monotonic() + patience

@@ -34,16 +34,12 @@ def _blast_radius(plan: Plan) -> Table:
     table = _table("blast radius", "at s", "faults", "provinces", "of the citizens")
     for fault, together in sorted(blast.moments(plan), key=lambda moment: moment[0].start):
         hurt = blast.provinces_hurt(plan, together)
-        table.add_row(
-            f"{fault.start:g}",
-            ", ".join(other.id for other in together),
-            str(len(hurt)),
-            f"{blast.citizens_hurt(plan, hurt):.1%}",
-        )
+        share = f"{blast.citizens_hurt(plan, hurt):.1%}"
+        _add(table, f"{fault.start:g}", ", ".join(other.id for other in together), str(len(hurt)), share)
     allowed = "any" if radius.provinces is None else str(radius.provinces)
-    table.add_row("", "allowed at once", allowed, f"{radius.citizens:.1%}", style="bold")
+    _add(table, "", "allowed at once", allowed, f"{radius.citizens:.1%}")
     if radius.protected:
-        table.add_row("", f"protected: {', '.join(radius.protected)}", "", "")
+        _add(table, "", f"protected: {', '.join(radius.protected)}")
     return table
 
 
@@ -58,7 +54,7 @@ def _steady_state(plan: Plan) -> str:
 def _stops(plan: Plan) -> Table:
     table = _table("stop conditions", "name", "every fault ends when", "scope")
     for stop in plan.stops:
-        table.add_row(stop.name, _condition(stop), stop.scope)
+        _add(table, stop.name, _condition(stop), stop.scope)
     return table
 
 
@@ -78,7 +74,7 @@ def _condition(stop: Stop) -> str:
 def _steps(plan: Plan) -> Table:
     table = _table("steps", "at s", "within s", "step", "what people do", "if not")
     for step in sorted(plan.steps, key=lambda step: step.at):
-        table.add_row(f"{step.at:g}", f"{step.timeout:g}", step.id, step.text, _otherwise(step))
+        _add(table, f"{step.at:g}", f"{step.timeout:g}", step.id, step.text, _otherwise(step))
     return table
 
 
@@ -94,7 +90,7 @@ def _alerts(plan: Plan) -> Table:
     for alert in plan.alerts:
         expected = f"{', '.join(alert.expected)} within {alert.within:g} s" if alert.expected else "nothing"
         windows = f"{alert.long_window:g} and {alert.short_window:g}"
-        table.add_row(alert.name, alert.objective, f"{alert.burn_rate:g}", windows, expected)
+        _add(table, alert.name, alert.objective, f"{alert.burn_rate:g}", windows, expected)
     return table
 
 
@@ -103,3 +99,8 @@ def _table(title: str, *columns: str) -> Table:
     for name in columns:
         table.add_column(name)
     return table
+
+
+def _add(table: Table, *cells: str) -> None:
+    """Add a row; what a campaign says is text, never markup."""
+    table.add_row(*map(Text, cells))

@@ -1,7 +1,7 @@
 """`thongsuot plan`: what a campaign would do, without doing any of it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -9,6 +9,7 @@ from rich.table import Table
 from harness import plan_drill
 from model import traffic
 from model.links import touched_province
+from model.migration import Migration
 from model.plan import Objective, Phase, Plan, Replay
 from reports.indicators import samples_needed
 from scenarios.catalogue import EXPECTED
@@ -28,6 +29,8 @@ def show(plan: Plan, console: Console) -> None:
             console.print(f"{fault.id} breaks {', '.join(fault.targets)}", highlight=False, markup=False)
     if plan.control:
         console.print(f"control provinces: {', '.join(plan.control)}", highlight=False)
+    if plan.migration:
+        console.print(_migration(plan.migration, plan.stack.provinces), highlight=False)
     for part in plan_drill.parts(plan):
         console.print(part, highlight=False)
     console.print(_links(plan), highlight=False, markup=False)
@@ -35,6 +38,12 @@ def show(plan: Plan, console: Console) -> None:
     console.print(
         f"seed {plan.seed} · defects: {', '.join(plan.defects) or 'none'} · nothing was started", highlight=False
     )
+
+
+def _migration(migration: Migration, stack: Sequence[str]) -> str:
+    starts = ", ".join(f"{code} from {start:g} s" for code, start in migration.starts(stack))
+    lasts = migration.dossiers / migration.rate
+    return f"migration: {migration.dossiers} legacy dossiers each, about {lasts:.0f} s: {starts}"
 
 
 def expected_requests(plan: Plan, phases: Iterable[Phase]) -> Counter[str]:

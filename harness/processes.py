@@ -6,7 +6,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,14 +33,33 @@ class Child:
         process: The running process.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], log: Path, guardian: Guardian) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        log: Path,
+        guardian: Guardian,
+        command: Sequence[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start it.
+
+        Args:
+            name: For messages to people.
+            arguments: A module of ours, and its arguments.
+            log: File that its errors are appended to.
+            guardian: Ends it when the conductor dies.
+            command: What is run in place of a module of ours; its pipes speak the same.
+            environment: Of the process; None: ours.
+        """
         self.name = name
         self._log = log
         self._buffer = b""
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
+                command or [sys.executable, "-m", *arguments],
+                env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -21,13 +21,14 @@ from harness.drill import Drill
 from harness.environment import describe
 from harness.errors import HarnessError, UsageError
 from harness.exits import BROKEN, INTERRUPTED
-from harness.generator import Crew, Generator, Outcome, worker_count
+from harness.generator import PORT, Crew, Generator, Outcome, worker_count
 from harness.interrupt import Interrupt
 from harness.live import Live
+from harness.migration import Migration
 from harness.ports import LOOPBACK, free_ports
 from harness.progress import Progress
 from harness.prometheus import Monitor, NoMonitor
-from harness.stack import LocalStack, remove_state
+from harness.stack import LocalStack, MockStack, remove_state
 from harness.timeline import Timeline
 from model import blast
 from model.books import keepers
@@ -39,6 +40,8 @@ LEAD = 0.2
 """Seconds from "go" to t0: time for the word to reach every worker."""
 OVERTIME = 10.0
 """Seconds after schedule and grace at which a load that is not over is given up."""
+EVERYWHERE = "0.0.0.0"
+"""Where the load's master listens in its container, which nothing is published of."""
 INTERRUPTED_DRAIN = 5.0
 """Seconds that an interrupted run waits for synchronisation."""
 
@@ -79,7 +82,7 @@ class Parts:
     events: EventLog
     watchdog: Watchdog
     proxies: Proxies
-    stack: LocalStack
+    stack: MockStack
     keeper: Keeper
 
 
@@ -97,7 +100,7 @@ def run(
 
     1. Open the record; start the watchdog.
     2. Bring up Toxiproxy and the systems behind it; let the load's workers join.
-    3. Send the arrivals; break and heal on the same clock, as long as the drill's conditions allow it.
+    3. Send the arrivals; break, heal and migrate on the same clock, as long as the drill's conditions allow it.
     4. Heal everything, whatever happened.
     5. Drain; read every dossier twice.
     6. Judge, report.
@@ -113,16 +116,21 @@ def run(
         watchdog = start_watchdog(record, events, cleanup)
 
         crew = crew or Crew(local=worker_count(plan, os.cpu_count() or 1))
+        if plan.stack.kind == "compose":
+            crew, toxiproxy = into_containers(plan, record, watchdog, crew, cleanup, progress)
         generator = Generator(plan, record, events, watchdog, crew)
         cleanup.callback(generator.end)
-        parts = bring_up(plan, record, events, watchdog, toxiproxy, cleanup, progress, crew.bind)
+        parts = bring_up(plan, record, events, watchdog, toxiproxy, cleanup, progress, crew)
         generator.join(progress.step, lambda: wait_on(parts, interrupt))
 
         live = Live(plan, record)
         address = serve_metrics(live, events, cleanup, progress)
         monitor = start_monitor(plan, parts, address, cleanup, progress, monitored)
-        failures = send_load(plan, parts, generator, live, interrupt, progress, unattended)
+        migration = Migration(plan, parts.stack.addresses, parts.stack.token, record, events)
+        cleanup.callback(migration.stop)
+        failures = send_load(plan, parts, generator, live, interrupt, progress, migration, unattended)
 
+        migration.end(plan.drain.timeout, lambda: interrupt.requested)
         read_back(plan, parts, live, interrupt, progress)
         generator.end()
         live.look()
@@ -165,7 +173,7 @@ def bring_up(
     toxiproxy: str,
     cleanup: ExitStack,
     progress: Progress,
-    bind: str = LOOPBACK,
+    crew: Crew,
 ) -> Parts:
     """Start Toxiproxy and the systems; whatever fails, all that was started is stopped by ``cleanup``."""
     progress.step(f"bringing up {len(plan.systems)} systems and {len(plan.links)} links")
@@ -181,10 +189,29 @@ def bring_up(
     else:
         watchdog.watch_api(server.api)
         watchdog.add_process(server.process.pid)
-    stack = LocalStack(plan, record, events, watchdog, bind)
+    stack = stack_of(plan, record, events, watchdog, crew)
     cleanup.callback(stack.stop)
     stack.start(server, proxies)
     return Parts(record, events, watchdog, proxies, stack, keeper)
+
+
+def into_containers(
+    plan: Plan, record: Record, watchdog: Watchdog, crew: Crew, cleanup: ExitStack, progress: Progress
+) -> tuple[Crew, str]:
+    """Bring a compose project up; returns who sends the load in it, and its Toxiproxy's API."""
+    from harness.compose_stack import bring_up_project
+
+    compose, api = bring_up_project(plan, record, watchdog, cleanup, progress)
+    return Crew(remote=crew.local, bind=EVERYWHERE, port=PORT, compose=compose), api
+
+
+def stack_of(plan: Plan, record: Record, events: EventLog, watchdog: Watchdog, crew: Crew) -> MockStack:
+    """Return the systems, not started yet."""
+    if crew.compose is None:
+        return LocalStack(plan, record, events, watchdog, crew.bind)
+    from harness.compose_stack import ComposeStack
+
+    return ComposeStack(plan, record, events, crew.compose)
 
 
 def wait_on(parts: Parts, interrupt: Interrupt) -> None:
@@ -224,6 +251,7 @@ def send_load(
     live: Live,
     interrupt: Interrupt,
     progress: Progress,
+    migration: Migration,
     unattended: bool,
 ) -> Sequence[str]:
     """Send the arrivals, break and heal on the same clock; everything is healed when this returns or raises.
@@ -231,6 +259,7 @@ def send_load(
     Returns:
         What could not be healed.
     """
+    migration.read_before()
     t0 = time.monotonic() + LEAD
     parts.events.t0 = t0
     parts.watchdog.set_t0(t0)
@@ -239,6 +268,7 @@ def send_load(
     generator.begin(t0)
     parts.events.write("t0", monotonic=t0)
     timeline.start()
+    migration.begin(t0)
     try:
         drill.start()
         outcome = watch(plan, parts, generator, timeline, drill, live, interrupt, progress)

@@ -6,15 +6,18 @@ Provincial systems share a few processes; a system that the plan kills has one o
 import json
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from faults.control import ask
 from faults.kinds.base import FaultError
+from faults.leases import LimitLease, StopLease, TakenLease, limit_lease, stop_lease
 from faults.server import Server
 from faults.toxiproxy import Proxies
 from harness.errors import HarnessError
+from harness.migration import stock
 from harness.ports import LOOPBACK, free_ports
 from harness.processes import Child, Guardian, stop_all
 from model.links import PEOPLE, SHARED_SYSTEMS, Link, province_system
@@ -54,8 +57,8 @@ def groups(plan: Plan) -> tuple[Group, ...]:
     return tuple(group for group in parts if group.systems)
 
 
-class LocalStack:
-    """Mock systems as processes, behind proxies.
+class MockStack(ABC):
+    """Mock systems behind proxies, wherever they run.
 
     Attributes:
         addresses: System name -> its own ``host:port``.
@@ -63,19 +66,132 @@ class LocalStack:
         token: What opens the systems' control API.
     """
 
-    def __init__(self, plan: Plan, record: Record, events: EventLog, guardian: Guardian, bind: str = LOOPBACK) -> None:
+    def __init__(self, plan: Plan, record: Record, events: EventLog) -> None:
         self._plan = plan
-        self._bind = bind
         self._record = record
         self._events = events
-        self._guardian = guardian
-        self._children: dict[str, Child] = {}
         self._group_of = {system: group for group in groups(plan) for system in group.systems}
-        ports = free_ports()
-        self.addresses = {system: f"127.0.0.1:{next(ports)}" for system in plan.systems}
+        self.addresses: dict[str, str] = {}
         self.routes: dict[str, str] = {}
         self.token = secrets.token_hex(16)
         self._server: Server | None = None
+        self._state = ""
+
+    @abstractmethod
+    def start(self, server: Server, proxies: Proxies) -> None:
+        """Create the proxies, start the systems, wait until all accept, write ``stack.json``.
+
+        Raises:
+            HarnessError: A system didn't come up.
+        """
+
+    @abstractmethod
+    def _port(self, system: str) -> int:
+        """Return the port on which a system listens."""
+
+    @abstractmethod
+    def kill(self, system: str) -> None:
+        """End the process of a system with SIGKILL."""
+
+    @abstractmethod
+    def restart(self, system: str) -> None:
+        """Start the process of a system again, on its old state, and wait until it accepts; raises FaultError."""
+
+    @abstractmethod
+    def is_running(self, system: str) -> bool:
+        """Tell whether the process of a system runs."""
+
+    @abstractmethod
+    def pid(self, system: str) -> int:
+        """Return the process id of a system."""
+
+    @abstractmethod
+    def pausing(self, fault: str, system: str) -> TakenLease:
+        """Return a lease that stops a system."""
+
+    @abstractmethod
+    def limiting(self, fault: str, system: str, headroom: int) -> TakenLease:
+        """Return a lease that leaves a system so many more bytes."""
+
+    @abstractmethod
+    def disconnecting(self, fault: str, system: str) -> TakenLease:
+        """Return a lease that takes a system off the network; raises FaultError where it can't be."""
+
+    @abstractmethod
+    def find(self, system: str) -> None:
+        """Look where a system is now."""
+
+    @abstractmethod
+    def exited(self) -> Iterator[tuple[str, int]]:
+        """Yield (system, exit status) for every system whose process has ended."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End every process."""
+
+    def announce_cutover(self, t0: float) -> None:
+        """Tell the provinces when their old interfaces close; raises HarnessError where one doesn't take it.
+
+        Args:
+            t0: Monotonic seconds.
+        """
+        if self._plan.cutover is None:
+            return
+        at = time.time() - time.monotonic() + t0 + self._plan.cutover.at
+        content = {"at": at, "redirect": self._plan.cutover.redirect}
+        for code in self._plan.stack.provinces:
+            address = self.addresses[province_system(code)]
+            answer = ask(address, "PUT", "/control/cutover", content, {"Authorization": f"Bearer {self.token}"})
+            if answer.status != 200:
+                raise HarnessError(f"province {code} didn't take T_cutover: {answer.status} {answer.body[:200]!r}")
+
+    def _config(self, group: Group) -> dict[str, object]:
+        """Return what ``mocks.serve`` reads."""
+        people = {Link(PEOPLE, system).name: self.people_address(system) for system in self._plan.systems}
+        return {
+            "systems": [{"name": name, "port": self._port(name)} for name in group.systems],
+            "provinces": self._plan.stack.provinces,
+            "state": self._state,
+            "links": {**people, **self.routes},
+            "defects": self._plan.defects,
+            "seed": self._plan.seed,
+            "control": self.token,
+            "stock": stock(self._plan),
+        }
+
+    def people_address(self, system: str) -> str:
+        """Return the address at which people reach a system: its proxy's, or its own where they don't."""
+        return self.routes.get(Link(PEOPLE, system).name, self.addresses[system])
+
+    def _write(self) -> None:
+        assert self._server is not None
+        systems = {
+            name: {
+                "url": f"http://{self.people_address(name)}",
+                "direct_url": f"http://{address}",
+                "pid": self.pid(name),
+            }
+            for name, address in self.addresses.items()
+        }
+        toxiproxy = {"api": self._server.api, "kind": self._server.kind}
+        self._record.write_json("stack.json", {"toxiproxy": toxiproxy, "systems": systems, "links": self.routes})
+
+
+class LocalStack(MockStack):
+    """Mock systems as processes of this machine.
+
+    Attributes:
+        addresses: System name -> its own ``host:port``.
+    """
+
+    def __init__(self, plan: Plan, record: Record, events: EventLog, guardian: Guardian, bind: str = LOOPBACK) -> None:
+        super().__init__(plan, record, events)
+        self._bind = bind
+        self._guardian = guardian
+        self._children: dict[str, Child] = {}
+        self._state = str(record.path("state"))
+        ports = free_ports()
+        self.addresses = {system: f"127.0.0.1:{next(ports)}" for system in plan.systems}
 
     def start(self, server: Server, proxies: Proxies) -> None:
         """Create the proxies, start the processes, wait until all accept, write ``stack.json``.
@@ -96,21 +212,8 @@ class LocalStack:
         self._write()
         self._events.write("stack_started", systems=len(self.addresses), links=len(self.routes))
 
-    def announce_cutover(self, t0: float) -> None:
-        """Tell the provinces when their old interfaces close; raises HarnessError where one doesn't take it.
-
-        Args:
-            t0: Monotonic seconds.
-        """
-        if self._plan.cutover is None:
-            return
-        at = time.time() - time.monotonic() + t0 + self._plan.cutover.at
-        content = {"at": at, "redirect": self._plan.cutover.redirect}
-        for code in self._plan.stack.provinces:
-            address = self.addresses[province_system(code)]
-            answer = ask(address, "PUT", "/control/cutover", content, {"Authorization": f"Bearer {self.token}"})
-            if answer.status != 200:
-                raise HarnessError(f"province {code} didn't take T_cutover: {answer.status} {answer.body[:200]!r}")
+    def _port(self, system: str) -> int:
+        return int(self.addresses[system].rpartition(":")[2])
 
     def _launch(self, group: Group) -> None:
         config = self._record.path(f"state/{group.name}.json")
@@ -121,18 +224,6 @@ class LocalStack:
             f"mock systems {group.name}", ["mocks.serve", str(config)], log, self._guardian
         )
 
-    def _config(self, group: Group) -> dict[str, object]:
-        people = {Link(PEOPLE, system).name: self.people_address(system) for system in self.addresses}
-        return {
-            "systems": [{"name": name, "port": int(self.addresses[name].rpartition(":")[2])} for name in group.systems],
-            "provinces": self._plan.stack.provinces,
-            "state": str(self._record.path("state")),
-            "links": {**people, **self.routes},
-            "defects": self._plan.defects,
-            "seed": self._plan.seed,
-            "control": self.token,
-        }
-
     def _await(self, group: Group, deadline: float) -> None:
         child = self._children[group.name]
         if child.hear(max(deadline - time.monotonic(), 0.0)) is None:
@@ -140,26 +231,13 @@ class LocalStack:
         for system in group.systems:
             self._events.write("system_started", system=system, pid=child.pid)
 
-    def people_address(self, system: str) -> str:
-        """Return the address at which people reach a system: its proxy's, or its own where they don't."""
-        return self.routes.get(Link(PEOPLE, system).name, self.addresses[system])
-
-    def _write(self) -> None:
-        assert self._server is not None
-        systems = {
-            name: {
-                "url": f"http://{self.people_address(name)}",
-                "direct_url": f"http://{address}",
-                "pid": self._children[self._group_of[name].name].pid,
-            }
-            for name, address in self.addresses.items()
-        }
-        toxiproxy = {"api": self._server.api, "kind": self._server.kind}
-        self._record.write_json("stack.json", {"toxiproxy": toxiproxy, "systems": systems, "links": self.routes})
-
     def kill(self, system: str) -> None:
         """End the process of a system with SIGKILL."""
         self._children[self._group_of[system].name].kill()
+
+    def pid(self, system: str) -> int:
+        """Return the process id of a system."""
+        return self._children[self._group_of[system].name].pid
 
     def restart(self, system: str) -> None:
         """Start the process of a system again, on its old port and state, and wait until it accepts.
@@ -180,9 +258,20 @@ class LocalStack:
         """Tell whether the process of a system runs."""
         return self._children[self._group_of[system].name].alive()
 
-    def pid(self, system: str) -> int:
-        """Return the process id of a system."""
-        return self._children[self._group_of[system].name].pid
+    def pausing(self, fault: str, system: str) -> StopLease:
+        """Return a lease that stops the process of a system."""
+        return stop_lease(fault, system, self.pid(system))
+
+    def limiting(self, fault: str, system: str, headroom: int) -> LimitLease:
+        """Return a lease that leaves the process of a system so many more bytes of address space."""
+        return limit_lease(fault, system, self.pid(system), headroom)
+
+    def disconnecting(self, fault: str, system: str) -> TakenLease:
+        """Raise FaultError: a process has no network of its own."""
+        raise FaultError(f"disconnect {system}: only containers can be taken off a network (--stack compose)")
+
+    def find(self, system: str) -> None:
+        """Do nothing: processes keep their addresses."""
 
     def exited(self) -> Iterator[tuple[str, int]]:
         """Yield (system, exit status) for every system whose process has ended."""
@@ -190,10 +279,6 @@ class LocalStack:
             status = self._children[group.name].process.poll()
             if status is not None:
                 yield system, status
-
-    def pids(self) -> Mapping[str, int]:
-        """Return the process id of every group."""
-        return {name: child.pid for name, child in self._children.items()}
 
     def stop(self) -> None:
         """End every process."""

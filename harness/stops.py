@@ -119,12 +119,13 @@ class Interruption:
         """Note what failed and what succeeded."""
         for arrival in live.ended:
             outage = self._places.setdefault(_place(self._stop, arrival.province), _Outage())
+            if arrival.intended <= outage.success:
+                continue
             if arrival.ok:
-                outage.success = max(outage.success, arrival.intended)
+                outage.success = arrival.intended
+                outage.failed = [times for times in outage.failed if times[0] > outage.success]
             else:
                 outage.failed.append((arrival.intended, arrival.finished))
-        for outage in self._places.values():
-            outage.failed = [times for times in outage.failed if times[0] > outage.success]
 
     def values(self, t: float) -> Mapping[str, float]:
         """Return how long each place is interrupted by now."""

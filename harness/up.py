@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.errors import HarnessError
+from harness.generator import Crew
 from harness.interrupt import Interrupt
 from harness.progress import Progress
-from harness.run import bring_up, open_record, start_watchdog
+from harness.run import bring_up, into_containers, open_record, start_watchdog
 from model.plan import Plan
 
 
@@ -20,7 +21,10 @@ def stay_up(plan: Plan, out: Path, toxiproxy: str, console: Console, progress: P
         record, events = open_record(plan, out)
         cleanup.callback(events.close)
         watchdog = start_watchdog(record, events, cleanup)
-        parts = bring_up(plan, record, events, watchdog, toxiproxy, cleanup, progress)
+        crew = Crew()
+        if plan.stack.kind == "compose":
+            crew, toxiproxy = into_containers(plan, record, watchdog, crew, cleanup, progress)
+        parts = bring_up(plan, record, events, watchdog, toxiproxy, cleanup, progress, crew)
         _tell(record.json("stack.json"), record.path("stack.json"), console)
         while not interrupt.requested:
             time.sleep(0.2)

@@ -29,6 +29,7 @@ ATTRIBUTES: dict[str, frozenset[str]] = {
     "missing-workflow": frozenset({"share"}),
     "missing-accounts": frozenset({"share"}),
     "lost-callback": frozenset({"share"}),
+    "wrong-code-table": frozenset({"share"}),
     "early-closure": frozenset(),
 }
 """Every kind, and its attributes, all of which must be given."""
@@ -169,6 +170,11 @@ class Control:
     def _active(self, name: str) -> Active:
         held = self._held[name]
         return Active(name, held.kind, dict(held.attributes), round(held.until - self._clock(), 3))
+
+    @property
+    def exists(self) -> bool:
+        """Whether a token opens the control API."""
+        return bool(self._token)
 
     def check(self, token: str) -> Literal[True]:
         """Let whoever has the token in; raises Refusal 401."""

@@ -49,6 +49,31 @@ DEFECTS: dict[str, Defect] = {
         "counters are closed while the portal doesn't take the province's messages", 16, ("availability",)
     ),
     "sync-inline": Defect("counters wait, up to 60 s, until the portal has taken the dossier", 21, ("response_time",)),
+    "old-code-accepted": Defect(
+        "a unit code of before 1 July 2025 is stored as it is, any code at all", 9, ("misrouted", "lost")
+    ),
+    "misroute-split": Defect("a dossier of a split commune always goes to the default successor", 16, ("misrouted",)),
+    "trusts-code-table": Defect(
+        "the unit table is used without checking that it is the registered one", 9, ("misrouted", "lost")
+    ),
+    "refuses-unverified": Defect(
+        "a dossier whose unit code can't be verified is refused, 'because of the reorganisation', and not held",
+        4,
+        ("refusals", "availability"),
+    ),
+    "needs-code-register": Defect(
+        "no dossier is taken in while the register of unit codes can't be asked", 9, ("availability",)
+    ),
+    "migration-blocks": Defect("a province takes nothing in while it migrates", 24, ("availability",)),
+    "migration-twice": Defect(
+        "a migration that is resumed begins again, and moves dossiers a second time", 24, ("duplicated",)
+    ),
+    "migration-skips": Defect(
+        "a migration leaves archived dossiers behind, and attachments of others", 18, ("lost", "divergent")
+    ),
+    "migration-splits": Defect(
+        "a migration sends every dossier of a split commune to the default successor", 24, ("misrouted",)
+    ),
     "fake-success": Defect(
         "portal and provinces mark data as verified though the database didn't answer", 14, ("unfounded",)
     ),
@@ -61,14 +86,26 @@ DEFECTS: dict[str, Defect] = {
         5,
         ("availability", "response_time"),
     ),
-    "draft-lost": Defect("every fifth draft is acknowledged and kept empty", 7),
-    "draft-lost-on-redirect": Defect("the portal takes a citizen over from the old interface without the draft", 2),
-    "attachment-truncated": Defect("every third upload is declared complete though bytes are missing", 18),
-    "orphan-of-missing-account": Defect("dossiers of an officer without an account are nobody's, for good", 19),
-    "missing-workflow-refused": Defect("provinces don't receive dossiers of procedures without a workflow", 17),
-    "refused-for-reorganisation": Defect("counters refuse every fourth dossier because of the reorganisation", 4),
-    "counter-in-memory": Defect("provinces count their codes in memory: a restart begins anew", 23),
-    "no-throttle": Defect("the portal lets one account submit as fast as it can", 8),
+    "draft-lost": Defect("every fifth draft is acknowledged and kept empty", 7, ("availability",)),
+    "draft-lost-on-redirect": Defect(
+        "the portal takes a citizen over from the old interface without the draft", 2, ("availability",)
+    ),
+    "attachment-truncated": Defect(
+        "every third upload is declared complete though bytes are missing", 18, ("divergent",)
+    ),
+    "orphan-of-missing-account": Defect(
+        "dossiers of an officer without an account are nobody's, for good", 19, ("availability",)
+    ),
+    "missing-workflow-refused": Defect(
+        "provinces don't receive dossiers of procedures without a workflow", 17, ("availability",)
+    ),
+    "refused-for-reorganisation": Defect(
+        "counters refuse every fourth dossier because of the reorganisation", 4, ("refusals",)
+    ),
+    "counter-in-memory": Defect(
+        "provinces count their codes in memory: a restart begins anew", 23, ("duplicated", "lost")
+    ),
+    "no-throttle": Defect("the portal lets one account submit as fast as it can", 8, ("availability",)),
 }
 SHARES = {
     "draft-lost": 20,

@@ -6,6 +6,7 @@ import msgspec
 
 from mocks.messages import Submission
 from mocks.register import Issuer, New, next_code, today
+from mocks.units import Units
 from mocks.wire import Call, Refusal
 from model import places, procedures
 from model.dossier import Channel, payload_hash
@@ -18,12 +19,10 @@ def warm() -> None:
 
 
 def checked(submission: Submission) -> procedures.Procedure:
-    """Return the procedure of a submission; raises Refusal 422 where it, or the place, doesn't exist."""
+    """Return the procedure of a submission; raises Refusal 422 where it doesn't exist."""
     procedure = procedures.procedures().get(submission.procedure)
     if procedure is None:
         raise Refusal(422, "validation", "procedure: not in the catalogue")
-    if not belongs(submission.commune, submission.province):
-        raise Refusal(422, "validation", "commune: not one of this province")
     return procedure
 
 
@@ -33,15 +32,19 @@ def belongs(commune: str, province: str) -> bool:
     return found is not None and found.province == province
 
 
-def new_dossier(connection: sqlite3.Connection, issuer: Issuer, call: Call[Submission], channel: Channel) -> New:
-    """Return a submission as a new dossier, its code drawn in this transaction."""
+def new_dossier(
+    connection: sqlite3.Connection, issuer: Issuer, call: Call[Submission], channel: Channel, units: Units
+) -> New:
+    """Return a submission as a new dossier, its code drawn in this transaction; raises Refusal as ``resolve`` does."""
     content = call.content
     digest = payload_hash(
         content.procedure,
         content.province,
-        content.commune,
+        content.commune or "",
         msgspec.structs.asdict(content.applicant),
         content.form,
+        content.old_address,
     )
-    code = next_code(connection, issuer, content.province, content.commune, today())
-    return New(code, call.key, content.province, content.commune, content.procedure, channel.value, digest)
+    commune = units.resolve(content)
+    code = next_code(connection, issuer, content.province, commune, today())
+    return New(code, call.key, content.province, commune, content.procedure, channel.value, digest)

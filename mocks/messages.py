@@ -13,6 +13,7 @@ Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 IdNumber = Annotated[str, msgspec.Meta(pattern="^[0-9]{12}$", max_length=12)]
 ProvinceCode = Annotated[str, msgspec.Meta(pattern="^[0-9]{2}$", max_length=2)]
 CommuneCode = Annotated[str, msgspec.Meta(pattern="^[0-9]{5}$", max_length=5)]
+LegacyCode = Annotated[str, msgspec.Meta(pattern="^[0-9]{3}([0-9]{2})?$", max_length=5)]
 DossierCode = Annotated[str, msgspec.Meta(pattern=r"^[GH][0-9]{2}\.[0-9]{5}-[0-9]{6}-[0-9]{4,9}$", max_length=32)]
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 
@@ -21,6 +22,16 @@ PROGRESS = "CapNhatTienDoHoSoMC"
 PROGRESS_CHUNK = 10  # items of one CapNhatTienDoHoSoMC
 ITEM_EXISTS = 1
 ITEM_UNKNOWN = 2
+
+
+class UserInfo(msgspec.Struct):
+    """Who logged in; ``IAL`` is the identity assurance level."""
+
+    TechID: str
+    SoDinhDanh: str
+    HoVaTen: str
+    LoaiTaiKhoan: int = 1
+    IAL: int = 2
 
 
 class Citizen(Body):
@@ -76,14 +87,26 @@ class Applicant(Body):
 
 
 class Submission(Body):
-    """A dossier as a citizen submits it, or an officer takes it in; ``attachments`` by their SHA-256."""
+    """A dossier as a citizen submits it, or an officer takes it in; ``attachments`` by their SHA-256.
+
+    A form of before 1 July 2025 carries ``legacy_commune``, and with it ``hamlet`` (thôn, tổ dân phố) or the
+    ``commune`` that the applicant chose; else ``commune`` must be there.
+    """
 
     procedure: Text
     province: ProvinceCode
-    commune: CommuneCode
     applicant: Applicant
     form: dict[str, Any]
+    commune: CommuneCode | None = None
+    legacy_commune: LegacyCode | None = None
+    hamlet: Text | None = None
     attachments: Annotated[list[Hash], msgspec.Meta(max_length=20)] = []  # noqa: RUF012  msgspec copies it
+
+    @property
+    def old_address(self) -> dict[str, str]:
+        """What the form says of the place as it was before."""
+        said = {"legacy_commune": self.legacy_commune, "hamlet": self.hamlet}
+        return {name: value for name, value in said.items() if value is not None}
 
 
 class Submitted(msgspec.Struct):

@@ -184,6 +184,7 @@ class National(DossierSystem):
         procedure = intake.checked(call.content)
         if call.content.province not in self.surroundings.provinces:
             raise Refusal(422, "validation", "province: not connected to the portal")
+        await self.units.consult()
         return await self.store.write(
             lambda connection: self.keys.once(
                 connection, call, lambda connection: self._store(connection, call, procedure.fee)
@@ -192,7 +193,7 @@ class National(DossierSystem):
 
     def _store(self, connection: sqlite3.Connection, call: Call[Submission], fee: int) -> Reply:
         self._throttle.admit(call.session.sub)
-        new = intake.new_dossier(connection, "G", call, Channel.ONLINE)
+        new = intake.new_dossier(connection, "G", call, Channel.ONLINE, self.units)
         first = (1, State.REGISTERED.value, round(time.time(), 6))
         register.add(connection, new, [first])
         item = SyncItem(

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from mocks import intake, register
+from mocks import register
 from mocks.defects import Defects
 from mocks.messages import (
     CREATE,
@@ -31,6 +31,7 @@ from mocks.metrics import Metrics
 from mocks.register import New
 from mocks.store import Store
 from mocks.tokens import Claims, Signer, TokenError
+from mocks.units import takes
 from mocks.wire import Body, Call, Refusal
 from model import procedures
 
@@ -100,7 +101,7 @@ class Portal:
         )
 
     def _store_item(self, connection: sqlite3.Connection, province: str, item: SyncItem) -> ItemResult:
-        if item.MaTinh != province or not intake.belongs(item.MaXa, province):
+        if item.MaTinh != province or not takes(self._defects, item.MaXa, province):
             return self._result(item.MaHoSo, ITEM_REFUSED, "sai đơn vị", "rejected")
         if self._defects.drops(item.MaHoSo):
             return self._result(item.MaHoSo, 0, "", "applied")

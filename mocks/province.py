@@ -11,7 +11,7 @@ from typing import Literal, cast
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from mocks import attachments, drafts, intake, keys, outbox, public_ui, register, worklist
+from mocks import attachments, drafts, intake, keys, migration, outbox, public_ui, register, stock, worklist
 from mocks.attachments import HAND_OVER
 from mocks.chancery import Chancery
 from mocks.incidents import Incidents
@@ -38,6 +38,7 @@ from mocks.public_ui import PublicInterface
 from mocks.store import Store
 from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
 from mocks.tokens import Claims, Signer, TokenError
+from mocks.units import takes
 from mocks.upstream import ask_population
 from mocks.verification import SCHEMA as VERIFICATION
 from mocks.verification import Verification
@@ -99,11 +100,16 @@ class Workflows(msgspec.Struct):
 
 
 class Province(DossierSystem):
-    """The system of one province."""
+    """The system of one province.
+
+    Attributes:
+        code: The province's.
+        mover: Its migration.
+    """
 
     faults = DossierSystem.faults | {"missing-workflow", "missing-accounts", "early-closure"}
 
-    schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}{VERIFICATION}
+    schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}{VERIFICATION}{migration.SCHEMA}
         {drafts.SCHEMA}{attachments.SCHEMA}{public_ui.SCHEMA}
         CREATE INDEX IF NOT EXISTS open_of_commune ON dossiers(commune, id) WHERE {register.OPEN};
         CREATE INDEX IF NOT EXISTS open_of_province ON dossiers(id) WHERE {register.OPEN};
@@ -131,6 +137,7 @@ class Province(DossierSystem):
         self._interface = PublicInterface(
             self.code, portal, self.drafts, self._signer, self.control, self.client("vneid")
         )
+        self.mover = migration.Mover(self.store, self.units, self._defects)
 
     def open_store(self, path: Path) -> Store:
         """Open the province's SQLite file."""
@@ -142,6 +149,12 @@ class Province(DossierSystem):
         await super().start()
         if self._defects.on("counter-in-memory"):
             await self.store.write(lambda connection: connection.execute("DELETE FROM counters") and None)
+        await self.mover.start(stock.made(self.surroundings.seed, self.code, self.surroundings.stock.get(self.code, 0)))
+
+    async def stop(self) -> None:
+        """Stop the migration between two batches, and everything else."""
+        await self.mover.stop()
+        await super().stop()
 
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
@@ -174,12 +187,13 @@ class Province(DossierSystem):
             *self.drafts.routes(officer, self.take_in),
             *self.attachments.routes(officer),
             *self._interface.routes(self.control.check if self.surroundings.token else None),
+            *migration.routes(self.mover, self.control),
         )  # fmt: skip
 
     async def receive(self, call: Call[SyncItem]) -> Created:
         """Store a dossier that the portal hands over."""
         item = call.content
-        if item.MaTinh != self.code or not intake.belongs(item.MaXa, self.code):
+        if item.MaTinh != self.code or not takes(self._defects, item.MaXa, self.code):
             self.metrics.synced("rejected")
             return Created(ITEM_REFUSED, "sai đơn vị")
         new = self._defects.drops(item.MaHoSo) or await self.store.write(
@@ -228,6 +242,8 @@ class Province(DossierSystem):
         procedure = intake.checked(call.content)
         if call.content.province != self.code:
             raise Refusal(422, "validation", "province: not this one")
+        await self.units.consult()
+        self.mover.allows_intake()
         if self._defects.needs_portal and self.outbox.failing(self._link):
             raise Refusal(503, "unavailable", "the portal can't be reached")
         if self._defects.on("missing-workflow-refused") and self._held(procedure.code):
@@ -235,7 +251,7 @@ class Province(DossierSystem):
 
         def change(connection: sqlite3.Connection) -> Reply:
             first = (1, state.value, round(time.time(), 6))
-            new = intake.new_dossier(connection, "H", call, channel)
+            new = intake.new_dossier(connection, "H", call, channel, self.units)
             self._store(connection, call, new, first)
             return created(201, Submitted(new.code, first[1], first[0], procedure.fee))
 

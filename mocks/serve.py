@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from mocks.axis import Axis
 from mocks.client import Client, LinkError
+from mocks.codes import Codes
 from mocks.defects import Defects
 from mocks.hotline import Hotline
 from mocks.ioc import Ioc
@@ -48,6 +49,7 @@ SYSTEMS: dict[str, type[System]] = {
     "vneid": Vneid,
     "population": Population,
     "payment": Payment,
+    "codes": Codes,
     "specialised": Specialised,
     "axis": Axis,
     "hotline": Hotline,
@@ -76,6 +78,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     defects: list[str] = []
     seed: int = 0
     control: str = ""
+    host: str = ADDRESS
+    stock: dict[str, int] = {}
 
 
 class StartError(Exception):
@@ -114,13 +118,13 @@ def read_config(path: Path) -> Config:
 
 async def serve(config: Config) -> None:
     """Serve the systems of a configuration until SIGTERM, SIGINT or the end of standard input."""
-    check_ports(config.systems)
+    check_ports(config.systems, config.host)
     running = {place: build(place.name, config) for place in config.systems}
     stopped = _stop_event()
     servers: list[Any] = []
     for place, system in running.items():
         await system.start()
-        servers.append(_server(system, place.port))
+        servers.append(_server(system, place.port, config.host))
     tasks = [asyncio.create_task(server.serve()) for server in servers]
     await asyncio.gather(*map(_until_ready, config.systems, tasks))
     gc.freeze()
@@ -138,7 +142,7 @@ def build(name: str, config: Config) -> System:
     try:
         state.mkdir(parents=True, exist_ok=True)
         defects = Defects(config.defects, config.seed)
-        around = Surroundings(state, config.links, config.provinces, defects, config.seed, config.control)
+        around = Surroundings(state, config.links, config.provinces, defects, config.seed, config.control, config.stock)
         return SYSTEMS[name.partition(":")[0]](name, around, CollectorRegistry())
     except KeyError as error:
         raise StartError(f"{name}: its link {error} is missing") from None
@@ -146,7 +150,7 @@ def build(name: str, config: Config) -> System:
         raise StartError(f"{name}: {state}: {error}") from None
 
 
-def check_ports(wanted: list[Place]) -> None:
+def check_ports(wanted: list[Place], host: str = ADDRESS) -> None:
     """Bind and listen on every port for a moment; raises StartError for one that is taken, or given twice."""
     with _sockets() as held:
         for place in wanted:
@@ -154,7 +158,7 @@ def check_ports(wanted: list[Place]) -> None:
             held.append(probe)
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((ADDRESS, place.port))
+                probe.bind((host, place.port))
                 probe.listen()
             except OSError as error:
                 raise StartError(f"{place.name}: port {place.port}: {error.strerror}") from None
@@ -170,10 +174,10 @@ def _sockets() -> Iterator[list[socket.socket]]:
             item.close()
 
 
-def _server(system: System, port: int) -> Any:
+def _server(system: System, port: int, host: str) -> Any:
     return Server(
         system.application(),
-        address=ADDRESS,
+        address=host,
         port=port,
         interface=Interfaces.ASGINL,
         websockets=False,

@@ -10,7 +10,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
-from mocks import openapi, register, wire
+from mocks import openapi, register, units, wire
 from mocks.attachments import Attachments
 from mocks.client import Client
 from mocks.control import Control
@@ -35,6 +35,7 @@ class Surroundings:
         defects: Seeded defects that are on.
         seed: Of random choices.
         token: What opens the control API; empty: there is none.
+        stock: Province code -> legacy dossiers that wait for migration there.
     """
 
     state: Path
@@ -43,6 +44,7 @@ class Surroundings:
     defects: Defects = field(default_factory=Defects)
     seed: int = 0
     token: str = ""
+    stock: Mapping[str, int] = field(default_factory=dict)
 
 
 class Padding(Body):
@@ -224,24 +226,38 @@ class DossierSystem(MessagingSystem):
     Attributes:
         drafts: What people have not submitted yet.
         attachments: What belongs to the dossiers.
+        units: Its copy of the unit table.
     """
 
-    faults = System.faults | {"stale-reads"}
+    faults = System.faults | {"stale-reads", "wrong-code-table"}
 
     def prepare(self) -> None:
         """Open the store, and what it keeps beside the dossiers."""
         super().prepare()
         self.drafts = Drafts(self.store, self.surroundings.defects)
         self.attachments = Attachments(self.store, self.surroundings.defects)
+        has_codes = Link(self.name, "codes").name in self.surroundings.links
+        self.units = units.Units(self.control, self.surroundings.defects, self.client("codes") if has_codes else None)
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
         self.metrics.watch_dossiers(lambda: register.count(self.store.reader))
 
+    async def start(self) -> None:
+        """Start committer, senders, and what keeps the unit table fresh."""
+        await super().start()
+        self.units.start()
+
+    async def stop(self) -> None:
+        """Stop them, commit what waits, close the store."""
+        await self.units.stop()
+        await super().stop()
+
     def _common(self) -> tuple[Route, ...]:
         return (
             Route("GET", "/dossiers", "list", self.list_dossiers, PageOf, Page, "query"),
             Route("GET", "/dossiers/{code}", "look_up", self.look_up, gives=register.Dossier),
+            *units.routes(self.units),
             *super()._common(),
         )
 

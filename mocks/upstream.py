@@ -8,9 +8,8 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from mocks.client import Client, LinkError, Received
-from mocks.messages import Citizen
+from mocks.messages import Citizen, UserInfo
 from mocks.register import CLOCK
-from mocks.vneid import UserInfo
 from mocks.wire import Body, Refusal, Reply
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from mocks.messages import IdNumber, Text, shared_secret
+from mocks.messages import IdNumber, Text, UserInfo, shared_secret
 from mocks.system import DurableSystem, Surroundings
 from mocks.tokens import Claims, Signer, TokenError
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
@@ -56,16 +56,6 @@ class Tokens(msgspec.Struct):
     id_token: str
     token_type: str
     expires_in: int
-
-
-class UserInfo(msgspec.Struct):
-    """Who logged in; ``IAL`` is the identity assurance level."""
-
-    TechID: str
-    SoDinhDanh: str
-    HoVaTen: str
-    LoaiTaiKhoan: int = 1
-    IAL: int = 2
 
 
 class Vneid(DurableSystem):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from model import curves, drill_checks, places
+from model import curves, drill_checks, migration_checks, places
 from model.links import matching, touched_province
 from model.plan import LINK_KINDS, Day, Fault, Objective, Phase, Plan, Replay, Sine, Spike, Step
 from model.scope import choices
@@ -189,6 +189,13 @@ def _scope_holds_something(plan: Plan, fault: Fault, path: KeyPath) -> Iterator[
     yield Problem((*path, left), "leaves nothing to break", "widen it, or take provinces out of control")
 
 
+def faults_suit_the_stack(plan: Plan, _: Known) -> Iterator[Problem]:
+    """Refuse what only containers can suffer where there are none."""
+    for index, fault in enumerate(plan.faults):
+        if fault.kind == "disconnect" and plan.stack.kind != "compose":
+            yield Problem(("faults", index, "kind"), "disconnect needs containers", "add --stack compose")
+
+
 def _nouns(fault: Fault) -> tuple[str, str]:
     """Return what a fault of this kind breaks, and what it doesn't."""
     return ("link", "system") if fault.kind in LINK_KINDS else ("system", "link")
@@ -285,6 +292,7 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     faults_do_not_overlap,
     cutover_fits,
     fault_attributes_fit,
+    faults_suit_the_stack,
     objectives_can_be_judged,
     defects_exist,
     drill_checks.blast_radius_holds,
@@ -292,6 +300,7 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     drill_checks.steps_fit_the_timeline,
     drill_checks.alerts_can_fire,
     drill_checks.weaknesses_exist,
+    migration_checks.migration_fits,
 )
 
 

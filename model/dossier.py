@@ -158,15 +158,24 @@ def is_history(states: Sequence[int], channel: int) -> bool:
 
 
 def payload_hash(
-    procedure: str, province: str, commune: str, applicant: Mapping[str, Any], form: Mapping[str, Any]
+    procedure: str,
+    province: str,
+    commune: str,
+    applicant: Mapping[str, Any],
+    form: Mapping[str, Any],
+    old_address: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the SHA-256 (hex) of a request's content: canonical JSON, keys sorted, no white space, UTF-8."""
+    """Return the SHA-256 (hex) of a request's content: canonical JSON, keys sorted, no white space, UTF-8.
+
+    ``old_address`` holds ``legacy_commune`` and ``hamlet`` where the request has them; ``commune`` is empty where not.
+    """
     content = {
         "procedure": procedure,
         "province": province,
         "commune": commune,
         "applicant": applicant,
         "form": form,
+        **(old_address or {}),
     }
     return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
 

@@ -117,6 +117,20 @@ def successors(legacy_code: str) -> LegacyUnit | None:
     return legacy().get(legacy_code)
 
 
+def predecessors(commune: str) -> tuple[LegacyUnit, ...]:
+    """Return the old units that a commune took over, whole or in part, in the order of codes."""
+    return _by_successor().get(commune, ())
+
+
+@cache
+def _by_successor() -> Mapping[str, tuple[LegacyUnit, ...]]:
+    grouped: dict[str, list[LegacyUnit]] = defaultdict(list)
+    for unit in legacy().values():
+        for successor in unit.successors:
+            grouped[successor].append(unit)
+    return {code: tuple(found) for code, found in grouped.items()}
+
+
 @cache
 def _by_province() -> Mapping[str, tuple[Commune, ...]]:
     grouped: dict[str, list[Commune]] = defaultdict(list)

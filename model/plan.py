@@ -14,6 +14,7 @@ from model import curves, replay
 from model.curves import Curve
 from model.drill import Alert, BlastRadius, Drill, OperatorStep, SteadyState, Stop
 from model.links import Link, Platform, links, systems
+from model.migration import Migration
 from model.values import Name, NotNegative, Positive, Share, Value
 
 LinkFault = Literal[
@@ -31,7 +32,7 @@ LinkFault = Literal[
     "brownout",
     "slow-accept",
 ]
-ProcessFault = Literal["kill", "restart", "pause", "cpu-limit", "memory-limit"]
+ProcessFault = Literal["kill", "restart", "pause", "cpu-limit", "memory-limit", "disconnect"]
 ApplicationFault = Literal[
     "error-rate",
     "maintenance-page",
@@ -40,6 +41,7 @@ ApplicationFault = Literal[
     "missing-workflow",
     "missing-accounts",
     "lost-callback",
+    "wrong-code-table",
     "early-closure",
 ]
 FaultKind = Literal[LinkFault, ProcessFault, ApplicationFault]
@@ -360,13 +362,13 @@ class Stack(Value, frozen=True, kw_only=True):
     """What the campaign runs against.
 
     Attributes:
-        kind: ``local``: processes on loopback.
+        kind: ``local``: processes on loopback; ``compose``: containers of docker-compose.yml.
         provinces: Province codes; a campaign file may leave them out for all 34.
         province_processes: Processes that the provincial systems share.
         platforms: Shared systems besides the portal, VNeID, population and payment.
     """
 
-    kind: Literal["local"] = "local"
+    kind: Literal["local", "compose"] = "local"
     provinces: tuple[str, ...] = ()
     province_processes: Annotated[int, msgspec.Meta(ge=1, le=34)] = 2
     platforms: tuple[Platform, ...] = ()
@@ -409,6 +411,7 @@ class Plan(Value, frozen=True, kw_only=True):
         stops: What ends every fault at once.
         steps: What people do.
         alerts: Who would have been woken, and must be.
+        migration: Legacy dossiers that move while the load goes on.
     """
 
     name: Name
@@ -432,6 +435,7 @@ class Plan(Value, frozen=True, kw_only=True):
     stops: tuple[Stop, ...] = ()
     steps: tuple[OperatorStep, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    migration: Migration | None = None
 
     @property
     def duration(self) -> float:

@@ -13,8 +13,8 @@ from reports import burn
 from reports.buckets import UPPER
 from reports.outcome import number
 from reports.selection import Evidence, Window
+from reports.sql import texts
 from reports.statistics import Verdict, worst
-from reports.tables import texts
 
 FIRING = f"""
 WITH counted AS (

@@ -7,16 +7,19 @@ there), *misrouted* (wrong province or commune). No failures: *stale* (only the 
 (never acknowledged, yet stored). *Unread*: what couldn't be read proves nothing.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from model.dossier import Channel, why_not_history
 from model.links import province_system
 from reports import classify
-from reports.tables import text
+from reports.sql import text
+
+if TYPE_CHECKING:
+    import duckdb
 
 FAILURES = ("lost", "duplicated", "divergent", "regressed", "phantom", "resurrected", "misrouted")
 PASSES = (1, 2)

@@ -5,9 +5,12 @@ known by the idempotency key of its creation; a *book* is what one system holds,
 reading (pass 2) is the final one.
 """
 
+from reports import migration
+
 CREATIONS = "('submit', 'intake')"
 
 STAGES = f"""
+{migration.STAGES}
 CREATE TEMP TABLE creations AS
 SELECT
     coalesce(key, '') AS key,
@@ -37,7 +40,7 @@ SELECT
     list_transform(steps, lambda step: step[4]) AS applied
 FROM (
     SELECT *, try(from_json(history, '[["DOUBLE"]]')) AS steps
-    FROM reads
+    FROM reads ANTI JOIN legacy ON legacy.key = reads.key
     WHERE "pass" = 2
 );
 
@@ -49,7 +52,7 @@ SELECT
     bool_or("pass" = 1 AND system = 'national') AS portal_before,
     bool_or("pass" = 1 AND system <> 'national') AS provincial_before,
     min(code) AS code
-FROM reads
+FROM reads ANTI JOIN legacy ON legacy.key = reads.key
 GROUP BY ALL;
 
 CREATE TEMP TABLE fates AS
@@ -81,9 +84,10 @@ SELECT
             THEN ', though the first reading found it' ELSE '' END AS detail
 FROM fates
 JOIN acknowledged ON fates.key = acknowledged.key
-LEFT JOIN (SELECT DISTINCT key, code FROM books) held
-    ON held.key = acknowledged.key AND held.code = acknowledged.code
-WHERE NOT unread AND (NOT portal OR NOT provincial OR (acknowledged.code <> '' AND held.code IS NULL));
+LEFT JOIN (
+    FROM acknowledged ANTI JOIN books ON books.key = acknowledged.key AND books.code = acknowledged.code
+) unheld ON unheld.key = acknowledged.key AND unheld.code = acknowledged.code
+WHERE NOT unread AND (NOT portal OR NOT provincial OR (acknowledged.code <> '' AND unheld.code IS NOT NULL));
 
 CREATE TEMP TABLE paths AS
 SELECT DISTINCT states, coalesce(operation, CASE states[1] WHEN 1 THEN 'submit' ELSE 'intake' END) AS operation
@@ -193,6 +197,13 @@ GROUP BY code, key, province, commune, hash
 """
 
 REGRESSED = """
+WITH said AS (
+    FROM ledger WHERE event = 'ok' AND dossier <> '' AND sequence > 0 AND state > 0
+), missing AS MATERIALIZED (
+    SELECT said.* FROM said
+    LEFT JOIN (SELECT code, numbers, states FROM books WHERE NOT portal) held ON held.code = said.dossier
+    WHERE coalesce(held.numbers[said.sequence] <> said.sequence OR held.states[said.sequence] <> said.state, true)
+)
 SELECT code, key, province, commune, system || ': ' || detail FROM (
     SELECT *, concat_ws('; ',
         CASE WHEN states IS NULL OR len(list_filter(numbers, lambda number: number IS NULL)) > 0
@@ -205,11 +216,16 @@ SELECT code, key, province, commune, system || ': ' || detail FROM (
         why
     ) AS detail
     FROM (
-        SELECT books.*, why
-        FROM books
-        LEFT JOIN creations ON creations.key = books.key
-        LEFT JOIN forbidden ON forbidden.states = books.states AND forbidden.operation =
-            coalesce(creations.operation, CASE books.states[1] WHEN 1 THEN 'submit' ELSE 'intake' END)
+        SELECT suspects.*, why
+        FROM (
+            FROM books
+            WHERE states IS NULL OR list_count(numbers) < len(numbers) OR list_count(states) < len(states)
+               OR list_count(occurred) < len(occurred) OR numbers <> range(1, len(numbers) + 1)::INTEGER[]
+               OR occurred <> list_sort(occurred) OR states IN (SELECT states FROM forbidden)
+        ) suspects
+        LEFT JOIN creations ON creations.key = suspects.key
+        LEFT JOIN forbidden ON forbidden.states = suspects.states AND forbidden.operation =
+            coalesce(creations.operation, CASE suspects.states[1] WHEN 1 THEN 'submit' ELSE 'intake' END)
     )
 ) WHERE detail <> ''
 UNION ALL
@@ -224,8 +240,11 @@ UNION ALL
 SELECT said.dossier, '', min(province), min(commune),
        format('the acknowledged step {} ({}, state {}) isn''t in the province''s history',
               said.sequence, min(operation), said.state)
-FROM (FROM ledger WHERE event = 'ok' AND dossier <> '' AND sequence > 0 AND state > 0) said
-ANTI JOIN (SELECT code, unnest(numbers) AS sequence, unnest(states) AS state FROM books WHERE NOT portal) held
+FROM missing said
+ANTI JOIN (
+    SELECT code, unnest(numbers) AS sequence, unnest(states) AS state
+    FROM books SEMI JOIN missing ON missing.dossier = books.code WHERE NOT portal
+) held
     ON held.code = said.dossier AND held.sequence = said.sequence AND held.state = said.state
 ANTI JOIN (FROM acknowledged ANTI JOIN books ON books.code = acknowledged.code AND NOT books.portal) absent
     ON absent.code = said.dossier
@@ -275,14 +294,20 @@ FROM fates
 WHERE NOT acknowledged AND NOT refused AND (portal OR provincial)
 """
 
+
+def _with_migration(category: str, query: str) -> str:
+    """Add what the migration did to its dossiers."""
+    return f"SELECT * FROM ({query}) UNION ALL SELECT * FROM ({migration.CATEGORIES[category]})"
+
+
 CATEGORIES: dict[str, str] = {
-    "lost": LOST,
-    "duplicated": DUPLICATED,
-    "divergent": DIVERGENT,
+    "lost": _with_migration("lost", LOST),
+    "duplicated": _with_migration("duplicated", DUPLICATED),
+    "divergent": _with_migration("divergent", DIVERGENT),
     "regressed": REGRESSED,
     "phantom": PHANTOM,
     "resurrected": RESURRECTED,
-    "misrouted": MISROUTED,
+    "misrouted": _with_migration("misrouted", MISROUTED),
     "stale": STALE,
     "recovered": RECOVERED,
 }

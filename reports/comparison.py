@@ -1,14 +1,18 @@
 """How the control provinces, which no fault may touch, fared against the others."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from model.plan import Plan
 from reports.quantiles import quantiles
 from reports.recovery import Recovery
-from reports.tables import texts
+from reports.sql import texts
+
+if TYPE_CHECKING:
+    import duckdb
 
 GROUPS = ("control", "touched by a fault", "others")
 MOMENTS = ("while a fault was on", "at other times")

@@ -15,7 +15,7 @@ from model.plan import Objective
 from reports.figure import Figure, precise, unknown
 from reports.outcome import Outcome, exact, nothing, number
 from reports.selection import Evidence, Window
-from reports.tables import text, texts
+from reports.sql import text, texts
 
 GRACE = 2.0
 """Seconds beyond the normal wait from which on a crossing is overdue [A]."""

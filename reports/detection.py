@@ -9,7 +9,7 @@ from reports.buckets import LOWER, UPPER
 from reports.figure import Figure, unknown
 from reports.outcome import Outcome, exact, nothing, number
 from reports.selection import Evidence, Window
-from reports.tables import texts
+from reports.sql import texts
 
 FIRST_FAILURE = f"""
 SELECT

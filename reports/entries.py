@@ -5,20 +5,23 @@
 verification without a database's receipt. *Unread*: acknowledged, and a keeper of the book couldn't be read.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from model.books import BOOKS, keepers
 from model.plan import Stack
-from reports.tables import text
+from reports.sql import text
+
+if TYPE_CHECKING:
+    import duckdb
 
 PASSES = (1, 2)
 
 STAGES = """
-CREATE TEMP TABLE owed AS
+CREATE TEMP TABLE book_owed AS
 SELECT
     book, key, min(province) AS province,
     max(sequence) FILTER (event = 'ok') AS acknowledged,
@@ -27,42 +30,42 @@ SELECT
 FROM ledger JOIN books_of_operations USING (operation)
 GROUP BY book, key;
 
-CREATE TEMP TABLE held AS
+CREATE TEMP TABLE book_held AS
 SELECT book, key, owner, count(*) AS copies, min(value) AS lowest, max(value) AS highest
 FROM entries
 WHERE "pass" = 2
 GROUP BY ALL;
 
-CREATE TEMP TABLE kept AS
-SELECT book, key, count(*) AS owners FROM held GROUP BY ALL;
+CREATE TEMP TABLE book_kept AS
+SELECT book, key, count(*) AS owners FROM book_held GROUP BY ALL;
 """
 
 LOST = """
-SELECT owed.book, owed.key, format('{} of {} are there', coalesce(owners, 0), acknowledged)
-FROM owed LEFT JOIN kept ON kept.book = owed.book AND kept.key = owed.key
+SELECT book_owed.book, book_owed.key, format('{} of {} are there', coalesce(owners, 0), acknowledged)
+FROM book_owed LEFT JOIN book_kept ON book_kept.book = book_owed.book AND book_kept.key = book_owed.key
 WHERE acknowledged > coalesce(owners, 0) AND NOT unread
 """
 
-DUPLICATED = "SELECT book, key, format('{} has it {} times', owner, copies) FROM held WHERE copies > 1"
+DUPLICATED = "SELECT book, key, format('{} has it {} times', owner, copies) FROM book_held WHERE copies > 1"
 
 DIVERGENT = """
-SELECT held.book, held.key, owner || ' has other content than was sent'
-FROM held JOIN owed ON owed.book = held.book AND owed.key = held.key
+SELECT book_held.book, book_held.key, owner || ' has other content than was sent'
+FROM book_held JOIN book_owed ON book_owed.book = book_held.book AND book_owed.key = book_held.key
 WHERE hash IS NOT NULL AND (lowest <> hash OR highest <> hash)
 """
 
 PHANTOM = """
-SELECT held.book, held.key, owner || ' has it; nobody attempted it'
-FROM held SEMI JOIN books_of_operations ON books_of_operations.book = held.book
-ANTI JOIN owed ON owed.book = held.book AND owed.key = held.key
+SELECT book_held.book, book_held.key, owner || ' has it; nobody attempted it'
+FROM book_held SEMI JOIN books_of_operations ON books_of_operations.book = book_held.book
+ANTI JOIN book_owed ON book_owed.book = book_held.book AND book_owed.key = book_held.key
 """
 
 UNFOUNDED = """
-SELECT held.book, held.key, format('{} gave no {}; the number in the books is {}', owner, backing, lowest)
-FROM held JOIN backings ON backings.book = held.book
-ANTI JOIN held AS proof
-    ON proof.book = backings.backing AND proof.key = held.key AND proof.owner = held.owner
-    AND proof.lowest = held.lowest AND proof.highest = held.highest
+SELECT book_held.book, book_held.key, format('{} gave no {}; the number in the books is {}', owner, backing, lowest)
+FROM book_held JOIN backings ON backings.book = book_held.book
+ANTI JOIN book_held AS proof
+    ON proof.book = backings.backing AND proof.key = book_held.key AND proof.owner = book_held.owner
+    AND proof.lowest = book_held.lowest AND proof.highest = book_held.highest
 WHERE backing NOT IN (FROM unread_books)
 """
 
@@ -77,10 +80,10 @@ CATEGORIES = {
 
 COUNTS = """
 SELECT
-    owed.book,
+    book_owed.book,
     count(*) FILTER (acknowledged IS NOT NULL),
     count(*) FILTER (acknowledged IS NOT NULL AND unread),
-FROM owed GROUP BY ALL ORDER BY ALL
+FROM book_owed GROUP BY ALL ORDER BY ALL
 """
 
 

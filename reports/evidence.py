@@ -1,12 +1,15 @@
 """What the judge looks at, gathered from a record."""
 
-from collections.abc import Mapping
-from typing import Any
+from __future__ import annotations
 
-import duckdb
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from model.record import Record
 from reports.selection import Evidence, windows
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def gather(record: Record, database: duckdb.DuckDBPyConnection) -> Evidence:

@@ -1,10 +1,14 @@
 """How long a run is, and into how many slices its figures are cut."""
 
-import math
+from __future__ import annotations
 
-import duckdb
+import math
+from typing import TYPE_CHECKING
 
 from model.plan import Plan
+
+if TYPE_CHECKING:
+    import duckdb
 
 POINTS = 600
 """Slices, at most."""

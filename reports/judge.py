@@ -5,16 +5,16 @@ every fault was proved and healed, no stop condition fired, people did what the 
 that was expected came. The worst wins: pass < inconclusive < fail.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from model.books import BOOKS
 from model.plan import Objective, Plan
 from model.record import Record
-from reports import agreement, alerts, conduct, recovery, tables, validity
+from reports import agreement, alerts, conduct, migration, recovery, tables, validity
 from reports.alerts import AlertResult
 from reports.audit import FAILURES, Audit, audit
 from reports.conduct import Conduct
@@ -27,6 +27,9 @@ from reports.recovery import Recovery
 from reports.selection import Evidence, windows
 from reports.statistics import Verdict, worst
 from reports.validity import FaultResult, Load
+
+if TYPE_CHECKING:
+    import duckdb
 
 EXIT_CODES: dict[str, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
 NAMED = 5  # dossiers that a reason names
@@ -105,6 +108,7 @@ def judge(record: Record) -> Judgement:
             *_verdicts("fail", validity.crashes(plan, events, evidence.windows, stack)),
             *conduct.objections(conducted),
             *_verdicts("inconclusive", validity.doubts(database, plan, events, load)),
+            *_verdicts("inconclusive", migration.doubts(plan, events)),
             *((result.verdict, f"{result.name}: {result.reason}") for result in objectives),
             *(reason for result in fired for reason in alerts.missed(result)),
             *_verdicts("inconclusive", (reason for fault in faults for reason in fault.reasons)),
@@ -239,7 +243,7 @@ def _entries_integrity(entries: Entries) -> Iterator[Reason]:
                 detail = next(
                     item.detail for item in entries.findings if (item.category, item.book) == (category, name)
                 )
-                yield "fail", f"integrity: {len(keys)} {book.entries} {category}: {shown} ({detail})"
+                yield "fail", f"integrity: {book.entries}: {len(keys)} {category}: {shown} ({detail})"
     if entries.unread_systems:
         yield "inconclusive", f"audit: books not read completely, twice: {', '.join(entries.unread_systems[:NAMED])}"
 
@@ -267,7 +271,7 @@ def _shown(plan: Plan, audited: Audit, entries: Entries, load: Load) -> str:
         f"{load.started} arrivals and {load.samples} requests met {objectives} of {objectives} objectives; "
         f"{audited.counts['acknowledged']} acknowledged dossiers, read twice from {systems} systems: "
         "none lost, duplicated, divergent, regressed, phantom, resurrected or misrouted; "
-        f"{books}{faults} of {faults} faults proved and healed"
+        f"{books}{migration.shown(plan)}{faults} of {faults} faults proved and healed"
     )
 
 

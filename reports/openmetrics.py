@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from reports.audit import audit
 from reports.facts import OUTCOMES, RULES, Facts
 from reports.summary import visible
 from reports.thresholds import below, edge, edges, lag_edges, thresholds
+
+if TYPE_CHECKING:
+    import duckdb
 
 ARRIVAL_OUTCOMES = ("ok", "failed", "dropped", "unfinished")
 QUIET = 20

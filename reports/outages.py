@@ -10,7 +10,7 @@ from typing import NamedTuple
 from model.plan import Objective
 from reports.outcome import Outcome, exact, nothing, number
 from reports.selection import Evidence, Window, conditions, exposure
-from reports.tables import texts
+from reports.sql import texts
 
 STREAK = 3  # consecutive failed arrivals
 

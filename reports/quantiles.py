@@ -1,12 +1,15 @@
 """Quantiles of durations over the samples, as reports show them."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from model.histogram import seconds_of
+
+if TYPE_CHECKING:
+    import duckdb
 
 FOREVER = 1 << 30
 """Bucket of a failed request: as for the judge, it counts as slower than any time."""

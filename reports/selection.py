@@ -3,15 +3,18 @@
 Times are seconds since t0. A row that spans a stretch of time belongs to a fault as soon as the two overlap.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from model.links import touched_province
 from model.plan import PROCESS_KINDS, Fault, Objective, Plan
-from reports.tables import texts
+from reports.sql import texts
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True, slots=True)

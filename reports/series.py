@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import duckdb
 import msgspec
 
 from model.plan import Fault, Plan
@@ -33,6 +32,9 @@ from reports.facts import (
 )
 from reports.outages import INTERRUPTIONS
 from reports.quantiles import quantiles
+
+if TYPE_CHECKING:
+    import duckdb
 
 Cut = Sequence[Any]
 T = TypeVar("T")

@@ -13,8 +13,8 @@ from model.histogram import bucket_of, upper_of
 from model.plan import Objective
 from reports.outcome import Outcome, nothing, number, seconds
 from reports.selection import Evidence, conditions, overlap
+from reports.sql import texts
 from reports.statistics import BLOCK, Bounds, Clusters, Step, at_least, quantile, samples_needed, share_bounds
-from reports.tables import texts
 
 DEFAULT_QUANTILE = 0.95
 

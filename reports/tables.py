@@ -8,15 +8,18 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
 from model.record import COLUMNS, Record, RecordError
+from reports.sql import text
 
 THREADS = 2
+MEMORY = "1500MB"
+"""Above it, intermediate results spill to the temporary directory."""
 REMEDY = "the record is truncated or foreign; run the campaign again"
 
 _HEADING = re.compile(r"CSV Error on Line|^Original Line")
@@ -67,20 +70,10 @@ def seal(record: Record) -> dict[str, int]:
         return {name: _seal(database, record, name) for name in spooled}
 
 
-def text(value: object) -> str:
-    """Write a value as a SQL string literal."""
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def texts(values: Iterable[str]) -> str:
-    """Write values as the SQL list of an ``IN``; without any, one that nothing is in."""
-    return "(" + (", ".join(text(value) for value in sorted(values)) or "NULL") + ")"
-
-
 @contextmanager
 def _database() -> Iterator[duckdb.DuckDBPyConnection]:
     with tempfile.TemporaryDirectory(prefix="thongsuot-") as spill:
-        database = duckdb.connect(config={"threads": THREADS, "temp_directory": spill})
+        database = duckdb.connect(config={"threads": THREADS, "memory_limit": MEMORY, "temp_directory": spill})
         try:
             yield database
         finally:

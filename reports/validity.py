@@ -1,15 +1,18 @@
 """Whether a run can prove anything: did the load keep to its schedule, did the faults bite and heal."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from model.plan import Fault, Limits, Plan
 from reports.outcome import number
 from reports.selection import Window, cohabitants
+
+if TYPE_CHECKING:
+    import duckdb
 
 GAP = 20.0  # expected arrivals: that none comes has a chance of e⁻²⁰
 

@@ -13,6 +13,7 @@ from scenarios.journeys import (
     inspector,
     office,
     officer,
+    old_codes,
     old_interface,
 )
 from scenarios.personas import DOUBLE_SUBMIT, ENDINGS
@@ -32,6 +33,10 @@ class Memory:
         self.codes.rotate(1)
         return self.codes[0]
 
+    def any(self, seed: int) -> str | None:
+        """Return a code, young or old, as the seed has it; None before the first submission."""
+        return self.codes[seed % len(self.codes)] if self.codes else None
+
 
 def _submit_online(session: Session, memory: Memory) -> None:
     memory.codes.append(citizen.submit_online(session))
@@ -47,6 +52,18 @@ def _process(session: Session, memory: Memory) -> None:
 
 def _track(session: Session, memory: Memory) -> None:
     citizen.track_only(session, memory.recent)
+
+
+def _submit_old_code(session: Session, memory: Memory) -> None:
+    memory.codes.append(old_codes.submit(session))
+
+
+def _submit_split(session: Session, memory: Memory) -> None:
+    memory.codes.append(old_codes.submit(session, split=True))
+
+
+def _intake_old_code(session: Session, memory: Memory) -> None:
+    old_codes.intake(session)
 
 
 def _data_only(session: Session, memory: Memory) -> None:
@@ -102,7 +119,7 @@ def _old_interface(session: Session, memory: Memory) -> None:
 
 
 def _follow_up(session: Session, memory: Memory) -> None:
-    inspector.follow_up(session, memory.recent)
+    inspector.follow_up(session, memory.any(session.arrival.seed))
 
 
 def _broker(session: Session, memory: Memory) -> None:
@@ -117,6 +134,9 @@ JOURNEYS: dict[str, tuple[Callable[[Session, Memory], None], str]] = {
     "counter-intake": (_counter_intake, "a one-stop officer takes a dossier in at the counter"),
     "process": (_process, "an officer takes the oldest open dossier to its end"),
     "track": (_track, "a citizen looks a dossier up at the portal"),
+    "submit-old-code": (_submit_old_code, "a citizen's form carries the unit code of before the merger"),
+    "submit-split": (_submit_split, "the same, of a unit that was split: the hamlet tells, or the citizen chooses"),
+    "intake-old-code": (_intake_old_code, "an officer takes a form with an old unit code in at the counter"),
     "data-only": (_data_only, "a citizen uses a service based wholly on data: databases confirm, no paper"),
     "data-only-counter": (_data_only_counter, "the same at a counter, by a one-stop officer"),
     "send-document": (_send_document, "a province's clerk sends a document to communes and provinces over the axis"),
@@ -186,6 +206,21 @@ EXPECTED: dict[str, dict[str, float]] = {
         "province.stop": ENDINGS["stop"],
     },
     "track": {"national.track": 1},
+    "submit-old-code": {
+        **_LOG_IN,
+        "national.procedures": 1,
+        "national.population": 1,
+        "national.submit_old_code": 1.2,
+        "national.track": 1,
+    },
+    "submit-split": {
+        **_LOG_IN,
+        "national.procedures": 1,
+        "national.population": 1,
+        "national.submit_old_code": 1.4,
+        "national.track": 1,
+    },
+    "intake-old-code": {"province.session": 1, "province.population": 1, "province.intake_old_code": 1.2},
     "data-only": {
         "vneid.authorize": 1,
         "vneid.token": 1,

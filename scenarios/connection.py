@@ -1,7 +1,8 @@
 """One connection of the journeys' client: a non-blocking socket, gevent's own hub watchers, and llhttp.
 
-All that a request needs is kept with the connection and used again: two watchers, one timer, one parser. The timer is
-lazy: it isn't moved for each request, but looks at the deadline when it fires, and goes on if there is time left.
+All that a request needs is kept with the connection and used again: two watchers, one timer, one parser. The watcher
+for reading stays on between requests, which spares a system call for each. The timer is lazy: it isn't moved for each
+request, but looks at the deadline when it fires, and goes on if there is time left.
 """
 
 import _socket
@@ -68,6 +69,8 @@ class Connection:
         self._armed = math.inf
         self._deadline = math.inf
         self._waiter: Any = None
+        self._reading = False
+        self._watched = False
         self._writable: Any = None
         self._parser: Any = None
         self._bodiless = False
@@ -165,7 +168,7 @@ class Connection:
         deadline = first_byte
         received = 0
         while not self._complete:
-            if not self._wait(self._readable, deadline):
+            if not self._wait_readable(deadline):
                 raise Failure("timeout", "no complete reply in time" if received else "no reply in time")
             chunk = self._read()
             if chunk is None:
@@ -208,22 +211,43 @@ class Connection:
             raise Failure("reset", "closed before the reply was complete")
 
     def _wait_writable(self, deadline: float) -> bool:
+        """Wait until the socket takes bytes (True) or the deadline passes (False)."""
         if self._writable is None:
             self._writable = self._hub.loop.io(self._socket.fileno(), _WRITE)
-        return self._wait(self._writable, deadline)
+        self._writable.start(getcurrent().switch, None)
+        try:
+            return self._wait(deadline)
+        finally:
+            self._writable.stop()
 
-    def _wait(self, watcher: Any, deadline: float) -> bool:
-        """Wait until the watcher fires (True) or the deadline passes (False)."""
+    def _wait_readable(self, deadline: float) -> bool:
+        """Wait until there is something to read (True) or the deadline passes (False)."""
+        if not self._watched:
+            self._readable.start(self._on_readable)
+            self._watched = True
+        self._reading = True
+        try:
+            return self._wait(deadline)
+        finally:
+            self._reading = False
+
+    def _wait(self, deadline: float) -> bool:
         self._deadline = deadline
         if deadline < self._armed:
             self._arm()
-        self._waiter = switch = getcurrent().switch
-        watcher.start(switch, None)
+        self._waiter = getcurrent().switch
         try:
             return self._hub.switch() is not _EXPIRED
         finally:
-            watcher.stop()
             self._waiter = None
+
+    def _on_readable(self) -> None:
+        """Go on with the request that waits for it; without one, look no further until one does."""
+        if self._reading:
+            self._waiter(None)
+        else:
+            self._readable.stop()
+            self._watched = False
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -1,7 +1,6 @@
 """The open-model arrival engine of one Locust worker: a greenlet per arrival, on schedule, whatever the replies."""
 
 import gc
-import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -29,9 +28,6 @@ LATE_START = 0.5
 """Seconds in the past from which a worker that joins late still takes its arrivals."""
 COUNTING = 0.1
 """Seconds after which the times that have gathered are counted: little at a time."""
-
-COMPLAINERS = frozenset({"submit-online", "track", "data-only"})
-"""Journeys of citizens, who call the hotline when they fail; officers have other ways."""
 
 
 @dataclass(slots=True)
@@ -142,7 +138,9 @@ class Engine:
             outcome = "ok"
         except JourneyFailed:
             outcome = "failed"
-            self._complain(session)
+            if hotline.complains(arrival, self._plan.load.complaints):
+                with suppress(JourneyFailed):
+                    hotline.complain(session)
         except gevent.GreenletExit:
             self.tally.unfinished += 1
         except Exception as error:
@@ -153,14 +151,6 @@ class Engine:
         finally:
             finished = None if outcome == "unfinished" else time.monotonic() - t0
             self._recorder.arrival(arrival, started, finished, outcome)
-
-    def _complain(self, session: Session) -> None:
-        """Let a citizen whose journey failed call the hotline, as often as the plan says: by the arrival's own seed."""
-        arrival = session.arrival
-        lucky = random.Random(f"{arrival.seed}:complaint").random() >= self._plan.load.complaints
-        if not lucky and arrival.journey in COMPLAINERS:
-            with suppress(JourneyFailed):
-                hotline.complain(session)
 
     def _finish(self) -> None:
         self._group.join(timeout=self._plan.load.grace)

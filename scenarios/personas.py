@@ -131,7 +131,7 @@ class Crowd:
         """Return the procedures that people of a journey may want."""
         if journey.startswith("data-only"):
             return self._paperless
-        return self._online if journey == "submit-online" else self._counter
+        return self._online if journey.startswith("submit-") else self._counter
 
     def _recorded(self, number: int) -> Who:
         return next((part[number] for part in self._replayed if number in part.numbers), _ANYONE)

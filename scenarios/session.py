@@ -174,15 +174,20 @@ class Session:
         path: str,
         body: Mapping[str, Any],
         check: Check | None = None,
+        refusal: Check | None = None,
     ) -> Any:
-        """POST a write and enter every attempt in the ledger, before and after; otherwise like ``post``."""
+        """POST a write and enter every attempt in the ledger, before and after; otherwise like ``post``.
+
+        A 4xx that passes ``refusal`` is what the journey asked for: it counts as ok, and its content is returned.
+        """
         headers, data = _encoded(body)
         headers["Idempotency-Key"] = write.key
 
         def attempt() -> Attempt:
             op = self._observer.invoke(self.arrival, write)
-            content, answer, outcome = self._send(operation, system, "POST", path, headers, data, check)
-            self._observer.complete(self.arrival, op, write, _result(write, outcome, answer.sent, content))
+            content, answer, outcome = self._send(operation, system, "POST", path, headers, data, check, refusal)
+            known = answer.outcome if outcome == "ok" else outcome
+            self._observer.complete(self.arrival, op, write, _result(write, known, answer.sent, content))
             return content, answer, outcome
 
         return self._persist(operation, attempt)[0]
@@ -200,20 +205,28 @@ class Session:
         return self._persist(operation, lambda: self._send(operation, system, method, path, headers, body, check))
 
     def _persist(self, operation: str, attempt: Callable[[], Attempt]) -> tuple[Any, Answer]:
-        """Try as often as the citizen's patience allows; raises JourneyFailed.
+        """Try as often as the citizen's patience allows; raises JourneyFailed."""
+        first_due = self._intended
+        last = attempt()
+        if last[2] != "ok":
+            last = self._try_again(operation, attempt, first_due, last)
+        return last[0], last[1]
+
+    def _try_again(self, operation: str, attempt: Callable[[], Attempt], first_due: float, last: Attempt) -> Attempt:
+        """Try until it is ok or patience ends.
 
         A retry is due a pause after the failure was known, so its response time counts from then.
         """
-        first_due, pauses = self._intended, self._pauses()
-        while True:
-            content, answer, outcome = attempt()
-            if outcome == "ok":
-                return content, answer
+        pauses = self._pauses()
+        while last[2] != "ok":
+            _, answer, outcome = last
             due = answer.finished + next(pauses, math.inf)
             if not _worth_a_retry(outcome, answer) or due - first_due >= self.patience.give_up_after:
                 raise JourneyFailed(f"{operation}: {outcome} {answer.detail}", answer)
             self._pause(max(due - time.monotonic(), 0.0))
             self._intended = due
+            last = attempt()
+        return last
 
     def _pauses(self) -> Iterator[float]:
         """Yield the seconds before each retry: growing, scattered by the arrival's own seed."""
@@ -232,6 +245,7 @@ class Session:
         headers: dict[str, str],
         body: bytes,
         check: Check | None,
+        refusal: Check | None = None,
     ) -> Attempt:
         headers.update(self._standing.get(system, {}))
         answer = self._transport.send(system, method, path, headers, body)
@@ -239,6 +253,8 @@ class Session:
         outcome = answer.outcome
         if outcome == "ok" and not _holds(check, content, answer):
             outcome = "invalid"
+        if outcome == "http_4xx" and refusal is not None and _holds(refusal, content, answer):
+            outcome = "ok"
         self._observer.request(self.arrival, operation, outcome, self._intended, answer)
         self._intended = time.monotonic()
         return content, answer, outcome

@@ -82,7 +82,7 @@ class TlsConnection(Connection):
 
     def _take(self, deadline: float) -> None:
         """Wait for bytes of the handshake."""
-        if not self._wait(self._readable, deadline):
+        if not self._wait_readable(deadline):
             raise Failure("timeout", "no TLS handshake in time")
         chunk = super()._read()
         if chunk == b"":

@@ -1,10 +1,9 @@
 """A write and what came of it, as the ledger has them."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True, gc=False):
     """A write that a journey is about to send.
 
     Attributes:
@@ -20,8 +19,7 @@ class Write:
     payload_hash: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, gc=False):
     """What came of a write.
 
     Attributes:

@@ -16,6 +16,7 @@ from faults.embedded.toxics.base import Chunk, Stage, Toxic
 from faults.embedded.toxics.noop import Noop
 
 CHUNK = 32 * 1024  # bytes of the largest chunk that a toxic gets
+AHEAD = 2  # chunks that are read from the source beyond what the first toxic lets wait
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s: closing sends a reset
 
 
@@ -237,7 +238,7 @@ class Direction:
         return [running for running in self.running if running.placed is placed]
 
     def _append(self, placed: Placed) -> None:
-        stage = Stage(self, placed.toxic.limit, self.resume)
+        stage = Stage(self, placed.toxic.limit + (0 if self.running else AHEAD), self.resume)
         if self.running:
             self.running[-1].stage.sink = stage
         self.running.append(Running(placed, stage, _start(placed, stage)))
@@ -248,6 +249,8 @@ class Direction:
             before.stage.sink = running.stage.sink
             _restart(before)
         self.running.remove(running)
+        if self.running and not before:
+            self.running[0].stage.widen(AHEAD)
         self.resume()
 
 

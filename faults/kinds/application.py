@@ -21,6 +21,7 @@ WAYS: dict[str, tuple[str, str, object]] = {
     "vneid": ("GET", "/userinfo", None),
     "population": ("POST", "/ndxp/population", {}),
     "payment": ("GET", "/payments/GD0000000000", None),
+    "codes": ("GET", "/versions", None),
     "specialised": ("POST", "/ndxp/confirm", {}),
     "axis": ("GET", "/axis/getAgenciesList?limit=1", None),
     "hotline": ("GET", "/alerts?limit=1", None),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import ClassVar, Literal, Protocol
 
-from faults.leases import Lease, ProxyLease
+from faults.leases import Lease, ProxyLease, TakenLease
 from faults.probe import Measurement, probe
 from faults.toxiproxy import Proxies
 from model.plan import Fault
@@ -18,7 +18,7 @@ CHANCE = 0.01  # chance that a fault of a share of the connections is taken for 
 
 
 class Processes(Protocol):
-    """The processes of the systems, in the hands of whoever started them."""
+    """The processes or containers of the systems, in the hands of whoever started them."""
 
     def kill(self, system: str) -> None:
         """End the system's process with SIGKILL and wait until it is gone."""
@@ -29,8 +29,17 @@ class Processes(Protocol):
     def is_running(self, system: str) -> bool:
         """Tell whether the system's process runs."""
 
-    def pid(self, system: str) -> int:
-        """Return the process id of the system's process."""
+    def pausing(self, fault: str, system: str) -> TakenLease:
+        """Return a lease that stops the system's process. Raises OSError where it has ended."""
+
+    def limiting(self, fault: str, system: str, headroom: int) -> TakenLease:
+        """Return a lease that leaves the system ``headroom`` more bytes. Raises OSError."""
+
+    def disconnecting(self, fault: str, system: str) -> TakenLease:
+        """Return a lease that takes the system off the network. Raises OSError where it can't be."""
+
+    def find(self, system: str) -> None:
+        """Look where the system is now: its address may have changed."""
 
 
 class FaultError(Exception):

@@ -1,12 +1,12 @@
 """A process that gets little of the processor."""
 
 import time
+from functools import cached_property
 from threading import Event
 
 from faults.kinds.base import Alternating, Attribute, Site, Timed
-from faults.kinds.pause import stop as stop_process
 from faults.kinds.process import ProcessKind
-from faults.leases import StopLease
+from faults.leases import TakenLease
 from faults.probe import Measurement, probe
 from model.plan import Fault
 
@@ -28,14 +28,14 @@ class CpuLimit(Timed, Alternating, ProcessKind):
         self.off = self.period * self.values["share"] / 100
         self.on = self.expected = self.period - self.off
 
-    @property
-    def lease(self) -> StopLease:
+    @cached_property
+    def lease(self) -> TakenLease:
         """A stopped process."""
-        return StopLease(self.fault.id, self.fault.target, *self.identity)
+        return self.processes.pausing(self.fault.id, self.fault.target)
 
     def switch_on(self) -> None:
         """Stop the process."""
-        stop_process(self.lease)
+        self.lease.take()
 
     def measure(self, seconds: float, stop: Event | None = None) -> Measurement:
         """Ask for two periods, one request after the other, and return the slowest of them."""

@@ -1,13 +1,12 @@
 """A process that gets no more memory."""
 
 import socket
+from functools import cached_property
 from threading import Event
 
-import psutil
-
-from faults.kinds.base import Attribute, FaultError
+from faults.kinds.base import Attribute
 from faults.kinds.process import ProcessKind, whole
-from faults.leases import LimitLease
+from faults.leases import TakenLease
 from faults.probe import Measurement, probe
 
 FEW = 8  # replies of a megabyte that are asked for at a time before the fault, and read only then
@@ -30,30 +29,22 @@ class MemoryLimit(ProcessKind):
     )
     attributes = (Attribute("headroom", "MB", 0, 16, "what it may take beyond what it has", default=0),)
     patience = 4.0
-    _lease: LimitLease | None = None
     _begun = _limited = False
 
-    @property
-    def lease(self) -> LimitLease:
+    @cached_property
+    def lease(self) -> TakenLease:
         """The limit, and what it was before."""
-        if self._lease is None:
-            before = psutil.Process(self.identity[0]).rlimit(psutil.RLIMIT_AS)
-            self._lease = LimitLease(self.fault.id, self.fault.target, *self.identity, (before[0], before[1]))
-        return self._lease
+        return self.processes.limiting(self.fault.id, self.fault.target, self.values["headroom"] * 1_000_000)
 
     def apply(self) -> None:
-        """Set the limit; raises FaultError where the process has ended."""
-        process = self.lease.process()
-        if process is None:
-            raise FaultError(f"{self.name} {self.fault.target}: its process has ended")
-        limit = process.memory_info().vms + self.values["headroom"] * 1_000_000
-        process.rlimit(psutil.RLIMIT_AS, (limit, self.lease.before[1]))
+        """Set the limit."""
+        self.lease.take()
         self._begun = self._limited = True
 
     def held(self) -> bool:
         """Ask the operating system; a process that died of the limit is broken still."""
         if self._limited:
-            return self.lease.process() is None or self.lease.held()
+            return not self.processes.is_running(self.fault.target) or self.lease.held()
         return not self.processes.is_running(self.fault.target)
 
     def heal(self) -> None:

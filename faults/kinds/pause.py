@@ -1,17 +1,13 @@
 """A process that hangs."""
 
-import signal
-import time
-
-import psutil
+from functools import cached_property
 
 from faults.kinds.process import ProcessKind, whole
-from faults.leases import StopLease
+from faults.leases import TakenLease
 from faults.probe import Measurement
 from model.plan import Fault
 
 SILENCE = 1.0  # seconds without a byte that prove it
-STANDS = 0.5  # seconds that the operating system may take to stop a process
 
 
 class Pause(ProcessKind):
@@ -22,14 +18,14 @@ class Pause(ProcessKind):
     proof = "the system itself takes a connection and gives not a byte for 1 s"
     patience = SILENCE
 
-    @property
-    def lease(self) -> StopLease:
+    @cached_property
+    def lease(self) -> TakenLease:
         """A stopped process."""
-        return StopLease(self.fault.id, self.fault.target, *self.identity)
+        return self.processes.pausing(self.fault.id, self.fault.target)
 
     def apply(self) -> None:
         """Stop the process."""
-        stop(self.lease)
+        self.lease.take()
 
     def held(self) -> bool:
         """Ask the operating system."""
@@ -54,17 +50,3 @@ class Pause(ProcessKind):
         if fault.duration <= SILENCE:
             return [f"duration = {fault.duration:g} s is too short: {SILENCE:g} s of silence prove a pause"]
         return []
-
-
-def stop(lease: StopLease) -> None:
-    """Stop a process and wait until it stands; raises OSError where it has ended."""
-    process = lease.process()
-    try:
-        if process is None:
-            raise ProcessLookupError(f"process {lease.pid} of {lease.target} has ended")
-        process.send_signal(signal.SIGSTOP)
-        deadline = time.monotonic() + STANDS
-        while not lease.held() and time.monotonic() < deadline:
-            time.sleep(0.001)
-    except psutil.NoSuchProcess:
-        raise ProcessLookupError(f"process {lease.pid} of {lease.target} has ended") from None

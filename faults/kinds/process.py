@@ -1,9 +1,5 @@
 """What faults of a system's process share."""
 
-from functools import cached_property
-
-import psutil
-
 from faults.kinds.base import FaultError, Kind, Processes
 from faults.probe import Measurement
 
@@ -27,15 +23,6 @@ class ProcessKind(Kind):
             return self.site.addresses[self.fault.target]
         except KeyError:
             raise FaultError(f"{self.name} {self.fault.target}: its own address isn't known") from None
-
-    @cached_property
-    def identity(self) -> tuple[int, float]:
-        """The process's id and when it was created, as they were when first asked; raises FaultError."""
-        pid = self.processes.pid(self.fault.target)
-        try:
-            return pid, float(psutil.Process(pid).create_time())
-        except psutil.NoSuchProcess:
-            raise FaultError(f"{self.name} {self.fault.target}: process {pid} has ended") from None
 
 
 def whole(healthy: Measurement | None) -> bool:

@@ -1,6 +1,7 @@
 """Citizens: submit online at the national portal, and follow their dossiers there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from model import people
@@ -124,6 +125,8 @@ def created(state: int) -> Callable[[dict[str, object], object], bool]:
     return lambda content, _: bool(content["code"]) and content["state"] == state
 
 
-def hash_of(body: dict[str, object]) -> str:
+def hash_of(body: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a submission's payload, as the systems compute it."""
-    return payload_hash(body["procedure"], body["province"], body["commune"], body["applicant"], body["form"])  # type: ignore[arg-type]  # a body is made above, of these types
+    old_address = {name: body[name] for name in ("legacy_commune", "hamlet") if name in body}
+    place = (body["procedure"], body["province"], body.get("commune", ""))
+    return payload_hash(*place, body["applicant"], body["form"], old_address)

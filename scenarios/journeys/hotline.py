@@ -1,13 +1,24 @@
 """The hotline (đường dây nóng): citizens who ask or complain, and officers who report an incident to the operators."""
 
+import random
+
 from scenarios.journeys import officer
+from scenarios.personas import Arrival
 from scenarios.session import Session
 from scenarios.writes import Write
+
+COMPLAINERS = frozenset({"submit-online", "track", "data-only"})
+"""Journeys of citizens, who call when they fail; officers have other ways."""
 
 
 def ask(session: Session) -> None:
     """Call with a question."""
     _call(session, "hotline.call", "Hỏi về thủ tục")
+
+
+def complains(arrival: Arrival, share: float) -> bool:
+    """Tell whether somebody whose journey failed calls: a share of the citizens, drawn by the arrival's own seed."""
+    return arrival.journey in COMPLAINERS and random.Random(f"{arrival.seed}:complaint").random() < share
 
 
 def complain(session: Session) -> None:

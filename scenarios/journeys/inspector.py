@@ -16,9 +16,8 @@ BURST = 60  # submissions that a broker sends one after the other [A]
 _OPEN = frozenset({State.REGISTERED, State.RECEIVED, State.PROCESSING})
 
 
-def follow_up(session: Session, known: Callable[[], str | None]) -> None:
+def follow_up(session: Session, code: str | None) -> None:
     """Look a dossier up that somebody submitted before: refused, or open for too long, is a failure."""
-    code = known()
     if code is None:
         citizen.find_procedure(session)
     else:

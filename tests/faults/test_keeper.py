@@ -106,14 +106,17 @@ def test_proxies_that_a_server_of_others_has_lost_are_made_again(
     """It ends, and comes again empty: its end and its return are in the record, once each."""
     watchdog = Watchdog.start(record.path("events.jsonl"))
     keeper = Keeper(Server(mortal.api, mortal.kind), links, watchdog, events)
-    assert not keeper.look()
-    assert mortal.process
-    mortal.process.kill()
-    mortal.process.wait()
-    eventually(keeper.look)
-    eventually(keeper.look)
-    revived = revive(mortal)
-    eventually(lambda: not keeper.look() and len(links.all()) == 2)
-    revived.stop()
-    watchdog.close()
+    running = mortal
+    try:
+        assert not keeper.look()
+        assert mortal.process
+        mortal.process.kill()
+        mortal.process.wait()
+        eventually(keeper.look)
+        eventually(keeper.look)
+        running = revive(mortal)
+        eventually(lambda: not keeper.look() and len(links.all()) == 2)
+    finally:
+        running.stop()
+        watchdog.close()
     assert names(record) == ["toxiproxy_lost", "toxiproxy_restarted"]

@@ -17,7 +17,7 @@ LEASES = [
     ProxyLease("f", "a->b", NO_PROXIES, None),
     ProxyLease("f", "a->b", NO_PROXIES, "fault-f"),
     StopLease("f", "province:01", 12, 3.25),
-    LimitLease("f", "province:01", 12, 3.25, (-1, 4096)),
+    LimitLease("f", "province:01", 12, 3.25, (-1, 4096), 0),
     ControlLease("f", "province:01", Control("127.0.0.1:1", "t")),
 ]
 
@@ -51,7 +51,7 @@ def test_a_message_of_an_unknown_lease_is_refused() -> None:
 def test_a_limit_is_given_back(nap: psutil.Process) -> None:
     """Twice is fine."""
     before = nap.rlimit(psutil.RLIMIT_AS)
-    lease = LimitLease("f", "province:01", nap.pid, nap.create_time(), (before[0], before[1]))
+    lease = LimitLease("f", "province:01", nap.pid, nap.create_time(), (before[0], before[1]), 0)
     nap.rlimit(psutil.RLIMIT_AS, (1 << 30, before[1]))
     assert lease.held()
     for _ in range(2):
@@ -63,7 +63,7 @@ def test_a_limit_is_given_back(nap: psutil.Process) -> None:
 def test_a_process_that_has_ended_holds_nothing(nap: psutil.Process) -> None:
     leases = [
         StopLease("f", "province:01", nap.pid, nap.create_time()),
-        LimitLease("f", "province:01", nap.pid, nap.create_time(), (-1, -1)),
+        LimitLease("f", "province:01", nap.pid, nap.create_time(), (-1, -1), 0),
     ]
     nap.kill()
     nap.wait()

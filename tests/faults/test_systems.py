@@ -15,9 +15,9 @@ import pytest
 
 from faults.catalogue import KINDS, validate
 from faults.control import Control, ControlError, ask
-from faults.kinds.base import Site
+from faults.kinds.base import FaultError, Site
 from faults.kinds.process import ProcessKind
-from faults.leases import ControlLease, StopLease
+from faults.leases import ControlLease, StopLease, TakenLease, limit_lease, stop_lease
 from faults.life import Life
 from faults.probe import probe
 from faults.toxiproxy import Proxies
@@ -51,6 +51,8 @@ APPLICATION_FAULTS: list[tuple[str, str, dict[str, int]]] = [
     ("missing-workflow", PROVINCE, {"share": 30}),
     ("missing-accounts", PROVINCE, {"share": 30}),
     ("lost-callback", "payment", {"share": 50}),
+    ("wrong-code-table", "national", {"share": 30}),
+    ("wrong-code-table", PROVINCE, {"share": 30}),
     ("early-closure", PROVINCE, {}),
 ]
 
@@ -73,6 +75,18 @@ class Processes:
 
     def pid(self, system: str) -> int:
         return int(self.stack.processes[system].pid)
+
+    def pausing(self, fault: str, system: str) -> TakenLease:
+        return stop_lease(fault, system, self.pid(system))
+
+    def limiting(self, fault: str, system: str, headroom: int) -> TakenLease:
+        return limit_lease(fault, system, self.pid(system), headroom)
+
+    def disconnecting(self, fault: str, system: str) -> TakenLease:
+        raise FaultError(f"{system} is no container")
+
+    def find(self, system: str) -> None:
+        """Processes stay where they are."""
 
 
 @pytest.fixture(scope="module")

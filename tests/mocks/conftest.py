@@ -32,11 +32,12 @@ def eventually(question, deadline=DEADLINE):
 class Stack:
     """The systems of some provinces; each name runs in the process that it was started in."""
 
-    def __init__(self, folder, provinces=("01",), defects=(), seed=1, token="", platforms=()):
+    def __init__(self, folder, provinces=("01",), defects=(), seed=1, token="", platforms=(), stock=None):
         self.folder = folder
         self.provinces = list(provinces)
         self.platforms = tuple(platforms)
-        self.names = systems(provinces, platforms)
+        self.stock = stock or {}
+        self.names = systems(provinces, self.platforms)
         self.ports = dict(zip(self.names, free_ports(), strict=False))
         self.defects = list(defects)
         self.seed = seed
@@ -55,6 +56,7 @@ class Stack:
             "defects": self.defects,
             "seed": self.seed,
             "control": self.token,
+            "stock": self.stock,
         }
 
     def spawn(self, *names):

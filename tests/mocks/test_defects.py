@@ -125,6 +125,69 @@ def test_collapse_status_reports_5_6_and_8_as_9(stacks, eventually, defects):
     assert stack.states("national", code) == ([2, 4, 9, 4, 9, 4, 9] if defects else [2, 4, 5, 4, 6, 4, 8])
 
 
+TOKEN = "only-for-tests"  # noqa: S105  opens nothing else
+
+
+def break_it(stack, kind, **attributes):
+    """Switch a fault on inside the province; returns what switches it off."""
+    url, bearer = f"{stack.url('province:01')}/control/faults/f", {"Authorization": f"Bearer {TOKEN}"}
+    order = {"kind": kind, "attributes": attributes, "lease": 60}
+    assert stack.http.put(url, json=order, headers=bearer).status_code == 200
+    return lambda: stack.http.delete(url, headers=bearer)
+
+
+def claim_all(stack, officer):
+    answer = stack.post("province:01", "/officer/claim", {"limit": 100}, headers=officer)
+    return {item["code"] for item in answer.json()["items"]}
+
+
+@pytest.mark.parametrize("defects", [(), ("orphan-of-missing-account",)])
+def test_orphan_of_missing_account_is_nobodys_for_good(stacks, defects):
+    stack = stacks(defects=defects, token=TOKEN).start("province:01")
+    officer, other = stack.officer(), stack.officer(commune="00008")
+    heal = break_it(stack, "missing-accounts", share=100)
+    code = stack.intake(officer)
+    assert stack.get("province:01", "/officer/queue", headers=other).json()["common"] == 1 - len(defects)
+    assert claim_all(stack, other) == (set() if defects else {code})
+    heal()
+    assert code not in claim_all(stack, officer)
+
+
+@pytest.mark.parametrize("defects", [(), ("missing-workflow-refused",)])
+def test_missing_workflow_refused_receives_no_dossier(stacks, submission, eventually, defects):
+    stack = stacks(defects=defects, token=TOKEN).start("national", "vneid", "province:01")
+    officer, citizen = stack.officer(), stack.citizen()
+    heal = break_it(stack, "missing-workflow", share=100)
+    counter = stack.post("province:01", "/counter/dossiers", submission(), headers={**officer, **stack.key()})
+    assert counter.status_code == (422 if defects else 201)
+    online = stack.post("national", "/dossiers", submission(), headers={**citizen, **stack.key()}).json()["code"]
+    eventually(lambda: stack.states("province:01", online) == ([1, 3] if defects else [1]))
+    assert claim_all(stack, officer) == set()
+    heal()
+    assert claim_all(stack, officer) == (set() if defects else {online, counter.json()["code"]})
+
+
+@pytest.mark.parametrize("defects", [(), ("refused-for-reorganisation",)])
+def test_refused_for_reorganisation_refuses_some_intakes(stacks, submission, defects):
+    stack = stacks(defects=defects).start("province:01")
+    officer = stack.officer()
+    answers = [
+        stack.post("province:01", "/counter/dossiers", submission(), headers={**officer, "Idempotency-Key": f"k{n}"})
+        for n in range(40)
+    ]
+    reasons = {answer.json().get("reason") for answer in answers}
+    assert reasons == ({None, "reorganisation"} if defects else {None})
+
+
+@pytest.mark.parametrize("defects", [(), ("counter-in-memory",)])
+def test_counter_in_memory_gives_a_code_twice_after_a_restart(stacks, defects):
+    stack = stacks(defects=defects).start("province:01")
+    first = stack.intake(stack.officer())
+    stack.kill("province:01")
+    stack.start("province:01")
+    assert (stack.intake(stack.officer()) == first) == bool(defects)
+
+
 @pytest.mark.parametrize("defects", [(), ("sync-gives-up",)])
 def test_sync_gives_up_discards_what_failed_three_times(stacks, eventually, defects):
     stack = stacks(defects=defects).start("province:01")

@@ -542,7 +542,7 @@ def test_a_shipped_campaign_goes_by_its_name() -> None:
     for name in shipped():
         raw = tomllib.loads((Path(__file__).parents[2] / "scenarios" / "campaigns" / f"{name}.toml").read_text("utf-8"))
         operations = {word for objective in raw["objectives"] for word in objective.get("operations", [])}
-        defects = frozenset(raw.get("defects", []))
+        defects = frozenset([*raw.get("defects", []), *raw.get("drill", {}).get("weaknesses", [])])
         known = Known(frozenset(raw["load"]["journeys"]), frozenset(operations), defects, lambda _: [])
         assert isinstance(load(name, known), Plan)
 

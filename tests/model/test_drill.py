@@ -52,6 +52,20 @@ BURN = 'indicator = "burn_rate"\nlimit = 2'
             f'c.toml:{LAST + 4}: stops.x.objective: unknown availability objective "fast"; known: served',
         ),
         (
+            "[cutover]\nat = 30",
+            f"c.toml:{LAST + 1}: cutover.at: is at 30 s, the timeline ends at 30 s; set it earlier",
+        ),
+        (
+            "[cutover]\nat = -1",
+            f"c.toml:{LAST + 1}: cutover.at: -1 isn't allowed; give a number of at least 0",
+        ),
+        (
+            "[cutover]\nat = 5\n[[faults]]\nid = 'e'\nkind = 'early-closure'\n"
+            "system = 'province:79'\nstart = 3\nduration = 3",
+            f"c.toml:{LAST + 7}: faults.e.duration: lasts until 6 s, and T_cutover is at 5 s; "
+            "end it before T_cutover: it couldn't be seen to heal",
+        ),
+        (
             "[[steps]]\nid = 's'\ntext = 't'\nat = 29\ntimeout = 2",
             f"c.toml:{LAST + 4}: steps.s.timeout: may be answered until 31 s, the timeline ends at 30 s; "
             "ask earlier, shorten it or lengthen a phase",

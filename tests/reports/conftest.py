@@ -37,7 +37,7 @@ class Scene:
         self.plan = campaign
         self.events: list[dict[str, object]] = []
         self.rows: dict[str, list[list[object]]] = {
-            name: [] for name in ("samples", "arrivals", "health", "ledger", "reads")
+            name: [] for name in ("samples", "arrivals", "health", "ledger", "reads", "stock", "attachments")
         }
         self._op = 0
 
@@ -92,6 +92,14 @@ class Scene:
         if not isinstance(fields["history"], str):
             fields["history"] = json.dumps(fields["history"])
         self.rows["reads"] += [[number, system, *fields.values()] for number in passes]  # type: ignore[attr-defined]
+
+    def attached(self, key: str, code: str, digest: str, *holders: str, province: str = "01") -> None:
+        """Acknowledge the upload of an attachment; ``holders`` have it."""
+        self._op += 1
+        unit = [key, province, COMMUNES[province]]
+        self.rows["ledger"].append([0, self._op, "invoke", 0.5, "attach", *unit, "", 0, 0, digest, ""])
+        self.rows["ledger"].append([0, self._op, "ok", 0.6, "attach", *unit, "", 0, 0, "", ""])
+        self.rows["attachments"] += [[number, system, code, digest] for system in holders for number in (1, 2)]
 
     def stored(self, code: str, key: str, states: tuple[int, ...] = (1, 2), province: str = "01") -> None:
         """Store a dossier in both of its books."""

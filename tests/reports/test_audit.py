@@ -196,6 +196,30 @@ def test_divergent_from_the_ledger(scene: Scene) -> None:
     )
 
 
+def test_an_attachment_that_both_hold_is_no_finding(scene: Scene) -> None:
+    scene.healthy("G1", "a")
+    scene.attached("a", "G1", OTHER, "national", "province:01")
+    assert found(audited(scene)) == {}
+
+
+@pytest.mark.parametrize("holders", [("national",), ("province:01",), ()])
+def test_an_attachment_that_one_side_lacks_is_divergent(scene: Scene, holders: tuple[str, ...]) -> None:
+    """Bytes with another SHA-256 are another attachment: the one that was acknowledged is missing."""
+    scene.healthy("G1", "a")
+    scene.attached("a", "G1", OTHER, *holders)
+    scene.rows["attachments"].append([2, "national", "G1", "c" * 64])
+    lacking = [system for system in ("national", "province:01") if system not in holders]
+    result = audited(scene)
+    assert found(result) == {"divergent": ("G1",)}
+    assert detail(result, "divergent") == f"the attachment {OTHER} is missing or damaged at {' and '.join(lacking)}"
+
+
+def test_an_attachment_of_what_was_never_acknowledged_cannot_be_missing(scene: Scene) -> None:
+    scene.attempt("a", None)
+    scene.attached("a", "", OTHER)
+    assert found(audited(scene)) == {}
+
+
 def test_divergent_in_the_middle_of_a_history(scene: Scene) -> None:
     """A job that maps 5 to 9 on the way shows even after the states have met again."""
     scene.attempt("a", "ok", "G1")

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from model.record import COLUMNS, Record, RecordError
-from reports import tables
+from reports import sql, tables
 
 LINE = "1,calm,national.submit,01,ok,response,5,2\n"
 
@@ -126,6 +126,6 @@ def test_pages_that_are_spoilt_are_noticed_when_they_are_read(tmp_path: Path) ->
 
 
 def test_literals_are_quoted() -> None:
-    assert tables.text("o'clock") == "'o''clock'"
-    assert tables.texts(["b", "a'"]) == "('a''', 'b')"
-    assert tables.texts([]) == "(NULL)"
+    assert sql.text("o'clock") == "'o''clock'"
+    assert sql.texts(["b", "a'"]) == "('a''', 'b')"
+    assert sql.texts([]) == "(NULL)"

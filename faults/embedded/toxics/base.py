@@ -64,7 +64,9 @@ class Stage:
         self._chunks: deque[Chunk | None] = deque()
         self._filled = asyncio.Event()
         self._roomy = asyncio.Event()
-        self._roomy.set()
+        self._awaited = False
+        if limit:
+            self._roomy.set()
 
     def put(self, chunk: Chunk | None) -> None:
         """Queue a chunk at once."""
@@ -72,25 +74,35 @@ class Stage:
             return
         self._chunks.append(chunk)
         self._filled.set()
-        if len(self._chunks) >= self._limit:
-            self._roomy.clear()
+        self._look_for_room()
 
     @property
     def full(self) -> bool:
         """Whether no more should be put."""
         return not self._roomy.is_set()
 
+    def widen(self, chunks: int) -> None:
+        """Let so many chunks more wait."""
+        self._limit += chunks
+        self._look_for_room()
+
     async def room(self) -> None:
-        """Wait until the queue is short again."""
+        """Wait until the queue is short again, or empty and its next chunk awaited."""
         await self._roomy.wait()
 
     async def read(self) -> Chunk | None:
         """Wait for the next chunk; None is the end of the stream."""
-        while not self._chunks:
-            self._filled.clear()
-            await self._filled.wait()
+        self._awaited = True
+        try:
+            while not self._chunks:
+                self._look_for_room()
+                self._filled.clear()
+                await self._filled.wait()
+        finally:
+            self._awaited = False
+            self._look_for_room()
         chunk = self._chunks.popleft()
-        self._make_room()
+        self._look_for_room()
         return chunk
 
     async def write(self, chunk: Chunk) -> None:
@@ -105,17 +117,20 @@ class Stage:
         if not self.closed:
             self.closed = True
             self._chunks.clear()
-            self._make_room()
+            self._look_for_room()
             self.sink.put(None)
 
     def flush(self) -> None:
         """Pass on what is queued, at once."""
         while self._chunks:
             self.sink.put(self._chunks.popleft())
-        self._make_room()
+        self._look_for_room()
 
-    def _make_room(self) -> None:
-        if not self._roomy.is_set():
+    def _look_for_room(self) -> None:
+        waiting = len(self._chunks)
+        if not (self.closed or waiting < self._limit or (self._awaited and not waiting)):
+            self._roomy.clear()
+        elif not self._roomy.is_set():
             self._roomy.set()
             self._on_room()
 
@@ -125,12 +140,12 @@ class Toxic(ABC):
 
     Attributes:
         fields: Names of its attributes, all integers, 0 by default.
-        limit: Chunks that wait in its stage before the source is held back.
+        limit: Chunks that wait in its stage; 0: one is taken only when it is awaited.
         resets: Whether connections that are opened under it end with a reset.
     """
 
     fields: ClassVar[tuple[str, ...]] = ()
-    limit: ClassVar[int] = 1
+    limit: ClassVar[int] = 0
     resets: ClassVar[bool] = False
 
     def __init__(self, values: Mapping[str, int]) -> None:

@@ -1,0 +1,61 @@
+"""Measures a real master that serves simulated workers; see `benchmarks.swarm`."""
+
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measure import SERVER_CORE, WARM_UP, running
+from model.plan import Plan
+from model.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Mastered:
+    """What a master did while its workers were at work.
+
+    Attributes:
+        cpu: CPU seconds, user and system, per second.
+        rss: Resident MB at the end.
+        kilobytes: Of rows, taken per second.
+    """
+
+    cpu: float
+    rss: float
+    kilobytes: float
+
+
+def master(plan: Plan, count: int, seconds: float) -> Mastered:
+    """Let a real master serve simulated workers; raises Failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        record = Record(Path(folder))
+        record.write_plan(plan)
+        record.write_json("stack.json", {"systems": {}})
+        port = _free_port()
+        where = [folder, "--host", "127.0.0.1", "--port", str(port), "--expect", str(count), "--run", "b"]
+        master = [sys.executable, "-m", "scenarios.load", "master", *where]
+        swarm = [sys.executable, "-m", "benchmarks.swarm", str(port), str(count)]
+        with running((master, {}), stdin=subprocess.PIPE) as served, running((swarm, {}), SERVER_CORE):
+            served.say({"stack": True})
+            served.await_line("ready")
+            served.say({"begin": time.monotonic()})
+            time.sleep(2 * WARM_UP)
+            before = (served.cpu(), _spooled(record), time.monotonic())
+            time.sleep(seconds)
+            after = (served.cpu(), _spooled(record), time.monotonic())
+            cpu, size, wall = (b - a for a, b in zip(before, after, strict=True))
+            return Mastered(cpu / wall, served.rss() / 1e6, size / wall / 1000)
+
+
+def _spooled(record: Record) -> int:
+    """Return the bytes of all spools."""
+    return sum(path.stat().st_size for path in record.directory.glob("*/worker-*.csv"))
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port

@@ -1,0 +1,40 @@
+"""The migration of a campaign: legacy dossiers that move from a staging store into the live register.
+
+Times are seconds from t0, durations seconds, as in ``model.plan``.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import msgspec
+
+from model.values import NotNegative, Positive, Value
+
+
+class Migration(Value, frozen=True, kw_only=True):
+    """District → commune remap, and consolidation of the data of merged provinces.
+
+    Attributes:
+        start: Seconds from t0 at which the first province begins.
+        provinces: Provinces that migrate, in this order; empty: all of the stack.
+        dossiers: Legacy dossiers of each.
+        rate: Dossiers per second that each moves.
+        batch: Dossiers of one transaction.
+        stagger: Seconds from one province's start to the next one's.
+    """
+
+    start: NotNegative
+    provinces: tuple[str, ...] = ()
+    dossiers: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200
+    rate: Positive = 50.0
+    batch: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    stagger: NotNegative = 0.0
+
+    def starts(self, stack: Sequence[str]) -> Iterator[tuple[str, float]]:
+        """Yield (province, seconds from t0) of every province that migrates, given those of the stack."""
+        for number, code in enumerate(self.provinces or stack):
+            yield code, self.start + number * self.stagger
+
+    def total(self, stack: Sequence[str]) -> int:
+        """Count the legacy dossiers of all provinces that migrate."""
+        return self.dossiers * len(self.provinces or stack)

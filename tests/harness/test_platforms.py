@@ -1,0 +1,45 @@
+"""Whole runs with every platform: all books whole on a healthy stack, and each defect found by its own check."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import SHORT, members, thongsuot
+
+pytestmark = pytest.mark.slow
+CAMPAIGN = SHORT.with_name("platforms.toml")
+
+
+def rehearsed(record: Path, *options: str) -> dict[str, Any]:
+    ended = thongsuot("run", CAMPAIGN, "--out", record, *options)
+    assert ended.returncode in (0, 1, 3), ended.stdout + ended.stderr
+    assert not members(record)
+    found: dict[str, Any] = json.loads((record / "audit.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_every_book_is_whole(tmp_path: Path) -> None:
+    """Every kind of entry was acknowledged and is there; the seven platforms were read."""
+    audit = rehearsed(tmp_path / "record")
+    entries = audit["entries"]
+    assert entries["findings"] == []
+    assert entries["unread_systems"] == []
+    assert entries["acknowledged"].keys() >= {"document", "mark", "alert", "report", "progress"}
+    assert all(count > 0 for count in entries["acknowledged"].values())
+    assert audit["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("defect", "category", "book"),
+    [
+        ("fake-success", "unfounded", "mark"),
+        ("axis-duplicate", "duplicated", "document"),
+        ("axis-drops-rejects", "lost", "reject"),
+    ],
+)
+def test_a_defect_is_found_in_its_book(tmp_path: Path, defect: str, category: str, book: str) -> None:
+    audit = rehearsed(tmp_path / "record", "--defect", defect)
+    assert (category, book) in {(item["category"], item["book"]) for item in audit["entries"]["findings"]}
+    assert json.loads((tmp_path / "record" / "verdict.json").read_text())["verdict"] == "fail"
