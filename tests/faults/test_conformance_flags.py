@@ -17,6 +17,7 @@ import requests
 
 from faults.embedded.api import Answer, Api
 from faults.server import find_real
+from tests.conftest import NEEDS_PROMTOOL, promtool
 from tests.faults.conftest import KINDS, eventually
 
 Start = Callable[..., str]
@@ -113,6 +114,22 @@ def test_bytes_are_counted_when_a_connection_ends(start: Start, sink: socket.soc
         for direction, value in (("upstream", "123"), ("downstream", "1.234567e+06"))
     }
     eventually(lambda: samples(api) == expected)
+
+
+@NEEDS_PROMTOOL
+def test_promtool_has_no_complaint_about_the_metrics(start: Start, sink: socket.socket) -> None:
+    """Names, units, help texts and labels, with bytes of a proxy counted."""
+    api = start("-proxy-metrics", "-runtime-metrics")
+    host, port = create(api, "a", f"127.0.0.1:{sink.getsockname()[1]}").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as client:
+        accepted, _ = sink.accept()
+        client.sendall(b"some")
+        assert accepted.recv(100) == b"some"
+        accepted.close()
+    eventually(lambda: samples(api))
+    text = requests.get(f"{api}/metrics", timeout=5).text
+    done = promtool("check", "metrics", given=text)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_a_toxic_makes_received_and_sent_differ(start: Start, sink: socket.socket) -> None:
