@@ -23,7 +23,7 @@ def test_a_drill_says_what_it_is_for(plan: Plan) -> None:
     drill = plan.drill
     assert drill
     assert plan.name.startswith(f"{drill.id[0].lower()}{int(drill.id[1:]):02d}-")
-    assert re.search(r"\[(S[0-4]|P)\]", drill.source)
+    assert re.search(r"\[(S[0-4]|P)(,\s?S[0-4])*\]", drill.source)
     assert plan.answers
     assert drill.expects
     assert len(re.findall(r"^\d+\. ", drill.runbook, re.MULTILINE)) >= 5
