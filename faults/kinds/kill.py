@@ -12,7 +12,7 @@ class Kill(ProcessKind):
 
     name = "kill"
     summary = "the system's process is killed (SIGKILL), and started again at the end"
-    proof = "a new connection to the system itself is refused"
+    proof = "a new connection to the system itself is refused, or unanswered where a container went with its address"
 
     def apply(self) -> None:
         """Kill the process."""
@@ -28,5 +28,5 @@ class Kill(ProcessKind):
             self.processes.restart(self.fault.target)
 
     def bites(self, seen: Measurement, healthy: Measurement | None) -> bool:
-        """Tell a refusal, where a whole reply came before."""
-        return whole(healthy) and seen.outcome in ("refused", "reset", "closed")
+        """Tell a refusal, or silence where the address has gone with a container; a whole reply came before."""
+        return whole(healthy) and not seen.ok and not seen.received

@@ -8,7 +8,7 @@ from threading import Event
 
 from faults.control import ask
 from faults.kinds.application import Counted, counted, enough
-from faults.kinds.base import Attribute, pause
+from faults.kinds.base import Attribute, FaultError, pause
 from faults.probe import Measurement
 
 PARTNER = "national"
@@ -31,7 +31,7 @@ class LostCallback(Counted):
     inside = ("payment",)
 
     def measure(self, seconds: float, stop: Event | None = None) -> Measurement:
-        """Pay, and count the callbacks that aren't answered within 2 s."""
+        """Pay, and count the callbacks that aren't answered within 2 s; raises FaultError where there is less time."""
         began, number = time.monotonic(), enough(self.values["share"])
         before = self._answered()
         for _ in range(number):
@@ -40,6 +40,10 @@ class LostCallback(Counted):
         while heard < number and time.monotonic() < began + min(seconds, WAIT) and not (stop and stop.is_set()):
             pause(0.02, stop)
             heard = self._answered() - before
+        if heard < number and seconds < WAIT:
+            raise FaultError(
+                f"{self.name}: it takes {WAIT:g} s to tell a lost callback from a late one: hold it longer"
+            )
         return counted(number - heard, number, began)
 
     def _pay(self) -> None:

@@ -13,7 +13,7 @@ class Restart(Kill):
 
     name = "restart"
     summary = "the system's process is killed (SIGKILL), and started again after pause"
-    proof = "a new connection to the system itself is refused, until it is started again"
+    proof = "a new connection to the system itself is refused, or unanswered, until it is started again"
     attributes = (Attribute("pause", "ms", 300, 60_000, "from the end to the start", default=1_000),)
     _started = False
 

@@ -88,5 +88,5 @@ def test_dashboards_ask_the_systems_once_a_second(stacks):
     stack = stacks(platforms=("ioc",)).start("national").start("province:01").start("ioc")
     for _ in range(20):
         assert stack.get("ioc", "/dashboard").status_code == 200
-    asked = stack.metric("province:01", 'thongsuot_requests_total{code="2xx",operation="statistics"')
+    asked = stack.metric("province:01", 'thongsuot_system_requests_total{code="2xx",operation="statistics"')
     assert 1 <= asked <= 5
