@@ -72,9 +72,14 @@ def steps_fit_the_timeline(plan: Plan, _: "Known") -> Iterator[Problem]:
 def alerts_can_fire(plan: Plan, _: "Known") -> Iterator[Problem]:
     """Refuse alerts without an availability objective, and faults that there are none of."""
     faults = [fault.id for fault in plan.faults]
+    targets = {objective.name: objective.target for objective in plan.objectives}
     for index, alert in enumerate(plan.alerts):
         path: KeyPath = ("alerts", index)
         yield from _availability_objective(plan, alert.objective, (*path, "objective"))
+        threshold = alert.burn_rate * (1 - targets.get(alert.objective, 0.999))
+        if threshold >= 1:
+            what = f"fires above {threshold:.0%} of failed requests: never"
+            yield Problem((*path, "burn_rate"), what, "lower it, or raise the objective's target")
         if alert.short_window > alert.long_window:
             yield Problem((*path, "short_window"), "is longer than long_window", "shorten it")
         for n, name in enumerate(alert.expected):

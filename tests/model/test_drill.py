@@ -84,6 +84,11 @@ BURN = 'indicator = "burn_rate"\nlimit = 2'
             f'c.toml:{LAST + 3}: alerts.a.expected.0: unknown fault "cut-97"; did you mean "cut-79"?',
         ),
         (
+            "[[alerts]]\nname = 'a'\nobjective = 'served'\nburn_rate = 1000",
+            f"c.toml:{LAST + 3}: alerts.a.burn_rate: fires above 100% of failed requests: never; "
+            "lower it, or raise the objective's target",
+        ),
+        (
             "[[alerts]]\nname = 'a'\nobjective = 'served'\nshort_window = 99",
             f"c.toml:{LAST + 3}: alerts.a.short_window: is longer than long_window; shorten it",
         ),
