@@ -22,6 +22,8 @@ AWAIT_REMOTE = 120.0
 """Seconds in which every worker of other hosts must have joined."""
 ARRIVALS_PER_WORKER = 400.0
 """Arrivals per second above which one more worker is started."""
+LEAD, LEAD_IN_CONTAINERS = 0.2, 3.0
+"""Seconds from "go" to t0: time for the word to reach every worker; Compose passes it on slowly."""
 PORT = 5557
 """Where the master listens for workers of other hosts; Locust's own default."""
 
@@ -138,6 +140,11 @@ class Generator:
             if time.monotonic() > deadline:
                 raise HarnessError(f"the load's workers did not join within {patience:.0f} s; see logs/")
         self._events.write("load_ready", workers=self._ready)
+
+    @property
+    def lead(self) -> float:
+        """Seconds that the word needs to reach every worker."""
+        return LEAD_IN_CONTAINERS if self.crew.compose else LEAD
 
     def begin(self, t0: float) -> None:
         """Start the schedule at ``t0``, monotonic seconds."""

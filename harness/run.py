@@ -36,8 +36,6 @@ from model.plan import PROCESS_KINDS, Plan
 from model.record import EventLog, Record
 from scenarios.catalogue import OPERATIONS
 
-LEAD = 0.2
-"""Seconds from "go" to t0: time for the word to reach every worker."""
 OVERTIME = 10.0
 """Seconds after schedule and grace at which a load that is not over is given up."""
 EVERYWHERE = "0.0.0.0"
@@ -260,7 +258,7 @@ def send_load(
         What could not be healed.
     """
     migration.read_before()
-    t0 = time.monotonic() + LEAD
+    t0 = time.monotonic() + generator.lead
     parts.events.t0 = t0
     parts.watchdog.set_t0(t0)
     timeline, drill = schedule(plan, parts, progress, unattended)
