@@ -14,6 +14,7 @@ from faults.kinds.base import FaultError
 from faults.server import Server
 from faults.toxiproxy import Proxies, ProxyError
 from faults.watchdog_client import Watchdog
+from harness import prometheus
 from harness.compose import Compose, check
 from harness.errors import HarnessError
 from harness.progress import Progress
@@ -56,6 +57,7 @@ class ComposeStack(MockStack):
             path = self._record.path(f"state/{group.name}.json")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps({**self._config(group), "host": "0.0.0.0"}), encoding="utf-8")
+        self._tell_prometheus()
         self._compose.up([group.name for group in self._groups])
         deadline = time.monotonic() + READY_WITHIN
         for group in self._groups:
@@ -64,6 +66,14 @@ class ComposeStack(MockStack):
                 self._events.write("system_started", system=system, pid=self.pid(system))
         self._write()
         self._events.write("stack_started", systems=len(self.addresses), links=len(self.routes))
+
+    def _tell_prometheus(self) -> None:
+        """Write what the project's Prometheus reads, where somebody starts it: whom to scrape, and the rules."""
+        prometheus.write(self._plan, self._record.path("state"))
+        targets = [{"targets": [self._inside(name)], "labels": {"target": name}} for name in self._plan.systems]
+        path = self._record.path("state/targets/systems.json")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(targets), encoding="utf-8")
 
     def _inside(self, system: str) -> str:
         """Return where other containers find a system."""

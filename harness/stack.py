@@ -5,6 +5,7 @@ Provincial systems share a few processes; a system that the plan kills has one o
 
 import json
 import secrets
+import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -287,8 +288,6 @@ class LocalStack(MockStack):
 
 def remove_state(record: Record) -> Sequence[Path]:
     """Delete the systems' databases: the audit has read them into the record."""
-    removed = sorted(record.path("state").glob("*"))
-    for path in removed:
-        path.unlink()
-    record.path("state").rmdir()
+    removed = sorted(path for path in record.path("state").rglob("*") if path.is_file())
+    shutil.rmtree(record.path("state"))
     return removed
