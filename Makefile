@@ -12,7 +12,7 @@ run: $(READY)  ## rehearse the cutover morning, print the verdict and where the 
 	$(BIN)/thongsuot run cutover-morning
 
 test: $(READY)  ## run every test
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

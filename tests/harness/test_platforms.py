@@ -31,15 +31,10 @@ def test_every_book_is_whole(tmp_path: Path) -> None:
     assert audit["findings"] == []
 
 
-@pytest.mark.parametrize(
-    ("defect", "category", "book"),
-    [
-        ("fake-success", "unfounded", "mark"),
-        ("axis-duplicate", "duplicated", "document"),
-        ("axis-drops-rejects", "lost", "reject"),
-    ],
-)
-def test_a_defect_is_found_in_its_book(tmp_path: Path, defect: str, category: str, book: str) -> None:
-    audit = rehearsed(tmp_path / "record", "--defect", defect)
-    assert (category, book) in {(item["category"], item["book"]) for item in audit["entries"]["findings"]}
+def test_defects_are_found_each_in_its_book(tmp_path: Path) -> None:
+    """Three at once: they touch different books. One by one they are what the drills look for."""
+    defects = ("fake-success", "axis-duplicate", "axis-drops-rejects")
+    audit = rehearsed(tmp_path / "record", *(word for name in defects for word in ("--defect", name)))
+    found = {(item["category"], item["book"]) for item in audit["entries"]["findings"]}
+    assert found >= {("unfounded", "mark"), ("duplicated", "document"), ("lost", "reject")}
     assert json.loads((tmp_path / "record" / "verdict.json").read_text())["verdict"] == "fail"
