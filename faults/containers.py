@@ -3,6 +3,7 @@
 A container is only touched when its label names the project.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,136 +57,128 @@ def _unless_gone(remove: Any) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class PauseLease(TakenLease):
-    """A container that is frozen (``docker pause``).
+class ContainerLease(TakenLease):
+    """A change of the container of one service.
 
     Attributes:
         project: Its compose project.
         service: Its service.
     """
 
-    name = "container-pause"
-
     project: str
     service: str
 
     def take(self) -> None:
-        """Freeze it; raises OSError."""
-        _engine(lambda engine: container_of(engine, self.project, self.service).pause())
+        """Make the change; raises OSError."""
+        _engine(lambda engine: self._change(engine, self._container(engine)))
 
     def held(self) -> bool:
-        """Ask the engine; a container that is gone holds nothing."""
-        return bool(_engine(lambda engine: _status(engine, self.project, self.service) == "paused"))
+        """Ask the engine; a container that is gone holds nothing. Raises OSError."""
+        return bool(_engine(self._is_on))
 
     def release(self) -> None:
-        """Let it go on; one that isn't frozen is fine."""
-        if self.held():
-            _engine(lambda engine: container_of(engine, self.project, self.service).unpause())
+        """Undo the change; one that isn't on is fine. Raises OSError."""
+        _engine(lambda engine: self._undo(engine, self._container(engine)) if self._is_on(engine) else None)
 
-    @property
-    def by_hand(self) -> str:
-        """A command of Docker's."""
-        return f"docker unpause $(docker ps -q -f label={PROJECT}={self.project} -f label={SERVICE}={self.service})"
-
-    def _details(self) -> dict[str, Any]:
-        return {"project": self.project, "service": self.service}
-
-
-@dataclass(frozen=True, slots=True)
-class DisconnectLease(TakenLease):
-    """A container that is taken off its project's network.
-
-    Attributes:
-        project: Its compose project.
-        service: Its service.
-    """
-
-    name = "container-disconnect"
-
-    project: str
-    service: str
-
-    def take(self) -> None:
-        """Take it off; raises OSError."""
-        _engine(lambda engine: _network(engine, self.project).disconnect(self._container(engine), force=True))
-
-    def held(self) -> bool:
-        """Ask the engine; a container that is gone holds nothing."""
-        return bool(_engine(self._is_off))
-
-    def _is_off(self, engine: Any) -> bool:
+    def _is_on(self, engine: Any) -> bool:
         try:
-            container = self._container(engine)
+            return self._shows(engine, self._container(engine))
         except ProcessLookupError:
             return False
-        return _network(engine, self.project).name not in container.attrs["NetworkSettings"]["Networks"]
-
-    def release(self) -> None:
-        """Put it back; one that is there is fine."""
-        if self.held():
-            names = [self.service]
-            _engine(lambda engine: _network(engine, self.project).connect(self._container(engine), aliases=names))
 
     def _container(self, engine: Any) -> Any:
         return container_of(engine, self.project, self.service)
 
     @property
-    def by_hand(self) -> str:
-        """A command of Docker's."""
-        found = f"$(docker ps -aq -f label={PROJECT}={self.project} -f label={SERVICE}={self.service})"
-        return f"docker network connect --alias {self.service} {self.project}_default {found}"
+    def _found(self) -> str:
+        """The shell words that name the container."""
+        return f"$(docker ps -aq -f label={PROJECT}={self.project} -f label={SERVICE}={self.service})"
+
+    @abstractmethod
+    def _change(self, engine: Any, container: Any) -> None:
+        """Make the change."""
+
+    @abstractmethod
+    def _shows(self, engine: Any, container: Any) -> bool:
+        """Tell whether it is on."""
+
+    @abstractmethod
+    def _undo(self, engine: Any, container: Any) -> None:
+        """Undo it."""
 
     def _details(self) -> dict[str, Any]:
         return {"project": self.project, "service": self.service}
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryLease(TakenLease):
+class PauseLease(ContainerLease):
+    """A container that is frozen (``docker pause``)."""
+
+    name = "container-pause"
+
+    def _change(self, engine: Any, container: Any) -> None:
+        container.pause()
+
+    def _shows(self, engine: Any, container: Any) -> bool:
+        return bool(container.status == "paused")
+
+    def _undo(self, engine: Any, container: Any) -> None:
+        container.unpause()
+
+    @property
+    def by_hand(self) -> str:
+        """A command of Docker's."""
+        return f"docker unpause {self._found}"
+
+
+@dataclass(frozen=True, slots=True)
+class DisconnectLease(ContainerLease):
+    """A container that is taken off its project's network."""
+
+    name = "container-disconnect"
+
+    def _change(self, engine: Any, container: Any) -> None:
+        _network(engine, self.project).disconnect(container, force=True)
+
+    def _shows(self, engine: Any, container: Any) -> bool:
+        return _network(engine, self.project).name not in container.attrs["NetworkSettings"]["Networks"]
+
+    def _undo(self, engine: Any, container: Any) -> None:
+        _network(engine, self.project).connect(container, aliases=[self.service])
+
+    @property
+    def by_hand(self) -> str:
+        """A command of Docker's."""
+        return f"docker network connect --alias {self.service} {self.project}_default {self._found}"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLease(ContainerLease):
     """A container that gets no more memory (``docker update``).
 
     Attributes:
-        project: Its compose project.
-        service: Its service.
         now: Bytes that it may have while it is on.
         before: Bytes before.
     """
 
     name = "container-memory"
 
-    project: str
-    service: str
     now: int
     before: int
 
-    def take(self) -> None:
-        """Set the limit; raises OSError."""
-        self._set(self.now)
+    def _change(self, engine: Any, container: Any) -> None:
+        container.update(mem_limit=self.now, memswap_limit=self.now)
 
-    def held(self) -> bool:
-        """Ask the engine; a container that is gone holds nothing."""
-        return bool(_engine(self._is_on))
-
-    def _is_on(self, engine: Any) -> bool:
-        try:
-            container = container_of(engine, self.project, self.service)
-        except ProcessLookupError:
-            return False
+    def _shows(self, engine: Any, container: Any) -> bool:
         return int(container.attrs["HostConfig"]["Memory"]) == self.now
 
-    def release(self) -> None:
-        """Set the limit of before."""
-        if self.held():
-            self._set(self.before)
-
-    def _set(self, limit: int) -> None:
-        limits = {"mem_limit": limit, "memswap_limit": limit}
-        _engine(lambda engine: container_of(engine, self.project, self.service).update(**limits))
+    def _undo(self, engine: Any, container: Any) -> None:
+        container.update(mem_limit=self.before, memswap_limit=self.before)
 
     @property
     def by_hand(self) -> str:
         """A command of Docker's."""
-        found = f"$(docker ps -aq -f label={PROJECT}={self.project} -f label={SERVICE}={self.service})"
-        return f"docker update --memory {self.before} --memory-swap {self.before} {found}"
+        return f"docker update --memory {self.before} --memory-swap {self.before} {self._found}"
 
     def _details(self) -> dict[str, Any]:
         return {"project": self.project, "service": self.service, "now": self.now, "before": self.before}
@@ -206,13 +199,6 @@ def limited(fault: str, target: str, project: str, service: str, headroom: int) 
 
 def _network(engine: Any, project: str) -> Any:
     return engine.networks.list(filters={"label": f"{PROJECT}={project}"})[0]
-
-
-def _status(engine: Any, project: str, service: str) -> str:
-    try:
-        return str(container_of(engine, project, service).status)
-    except ProcessLookupError:
-        return "gone"
 
 
 def _engine(ask: Any) -> Any:

@@ -10,12 +10,13 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from docker.errors import DockerException, NotFound
 
-from faults.containers import PROJECT, SERVICE, client, sweep
+from faults.containers import client, container_of, sweep
 from harness.errors import HarnessError, UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,11 +86,10 @@ class Compose:
 
     def container(self, service: str) -> Any:
         """Return the container of a service; raises HarnessError where there is none."""
-        labels = [f"{PROJECT}={self.name}", f"{SERVICE}={service}"]
-        found = self._client.containers.list(all=True, filters={"label": labels})
-        if not found:
-            raise HarnessError(f"the container of {service} isn't there; see {self._log}")
-        return found[0]
+        try:
+            return container_of(self._client, self.name, service)
+        except ProcessLookupError as error:
+            raise HarnessError(f"{error}; see {self._log}") from None
 
     def address(self, service: str) -> str:
         """Return a service's address on the project's network."""
@@ -164,12 +164,13 @@ def digest() -> str:
     return found.hexdigest()[:12]
 
 
-def _program() -> list[str]:
+@cache
+def _program() -> tuple[str, ...]:
     """Return Compose v2's command, or the older one's; raises UsageError."""
     if shutil.which("docker"):
         asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
         if asked.returncode == 0:
-            return ["docker", "compose"]
+            return "docker", "compose"
     if shutil.which("docker-compose"):
-        return ["docker-compose"]
+        return ("docker-compose",)
     raise UsageError("--stack compose: neither `docker compose` nor `docker-compose` is here; install one")

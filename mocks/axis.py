@@ -151,8 +151,8 @@ class Axis(DurableSystem):
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
         self._signer = Signer(self.store.secret())
-        self._doubles = surroundings.defects.delivers_twice
-        self._drops = surroundings.defects.drops_rejects
+        self._doubles = surroundings.defects.on("axis-duplicate")
+        self._drops = surroundings.defects.on("axis-drops-rejects")
 
     async def start(self) -> None:
         """Enter the agencies of the country, and start the committer."""

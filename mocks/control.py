@@ -3,7 +3,6 @@
 The answer to "what is broken now" is a look at a table; the systems ask it where the fault would bite.
 """
 
-import hashlib
 import hmac
 import random
 import time
@@ -13,6 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from mocks.draw import percentile
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
 
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
@@ -104,10 +104,7 @@ class Control:
     def strikes(self, kind: str, identity: str) -> bool:
         """Tell whether a fault of a share is on and struck this identity: always the same ones."""
         attributes = self.find(kind)
-        if attributes is None:
-            return False
-        digest = hashlib.blake2b(f"{self._seed}:{kind}:{identity}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest) % 100 < attributes["share"]
+        return attributes is not None and percentile(f"{self._seed}:{kind}:{identity}") < attributes["share"]
 
     def intercept(self) -> Reply | None:
         """Return what is answered in place of the system, None where it may answer itself."""

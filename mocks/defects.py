@@ -1,14 +1,14 @@
 """Seeded defects: bugs that the audit must find. None is on unless a campaign asks for it."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mocks.draw import percentile
 from mocks.store import LateStore, Store
 from model.dossier import State
 
-DROP_SHARE = 100  # one sync message in so many
+DROP_SHARE = 1  # % of the sync messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,39 +131,9 @@ class Defects:
             raise ValueError(f"no defect {min(unknown)!r}; there are {', '.join(DEFECTS)}")
 
     @property
-    def forgets_keys(self) -> bool:
-        """Whether a repeated idempotency key is taken for a new one."""
-        return "duplicate-on-retry" in self._names
-
-    @property
     def tries(self) -> int | None:
         """How often a message is tried before it is discarded; None: until it is acknowledged."""
         return 3 if "sync-gives-up" in self._names else None
-
-    @property
-    def forgets_messages(self) -> bool:
-        """Whether messages of an earlier life are gone."""
-        return "outbox-in-memory" in self._names
-
-    @property
-    def trusts_silence(self) -> bool:
-        """Whether a synchronisation call that timed out counts as delivered."""
-        return "silence-is-consent" in self._names
-
-    @property
-    def goes_back(self) -> bool:
-        """Whether a province lets a dossier that is handed over again start anew."""
-        return "status-regress" in self._names
-
-    @property
-    def needs_portal(self) -> bool:
-        """Whether counters are closed while synchronisation fails."""
-        return "intake-needs-portal" in self._names
-
-    @property
-    def syncs_inline(self) -> bool:
-        """Whether an intake waits for synchronisation."""
-        return "sync-inline" in self._names
 
     def on(self, name: str) -> bool:
         """Tell whether a defect is on."""
@@ -171,36 +141,15 @@ class Defects:
 
     def hits(self, name: str, identity: str) -> bool:
         """Tell whether a defect of ``SHARES`` is on and strikes this identity: always the same ones."""
-        if name not in self._names:
-            return False
-        digest = hashlib.blake2b(f"{self._seed}:{name}:{identity}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest) % 100 < SHARES[name]
+        return name in self._names and percentile(f"{self._seed}:{name}:{identity}") < SHARES[name]
 
     def drops(self, identity: str) -> bool:
         """Tell whether the receiver discards a sync message: always the same ones."""
-        if "drop-sync" not in self._names:
-            return False
-        digest = hashlib.blake2b(f"{self._seed}:{identity}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest) % DROP_SHARE == 0
+        return "drop-sync" in self._names and percentile(f"{self._seed}:{identity}") < DROP_SHARE
 
     def invented_receipt(self, request: str) -> str | None:
         """Return the receipt number that is made up for a database that kept silent; None: none is."""
         return f"BN-{request}" if "fake-success" in self._names else None
-
-    @property
-    def delivers_twice(self) -> bool:
-        """Whether the axis takes a document that is sent again for a new one."""
-        return "axis-duplicate" in self._names
-
-    @property
-    def drops_rejects(self) -> bool:
-        """Whether a document that its recipient rejects is gone."""
-        return "axis-drops-rejects" in self._names
-
-    @property
-    def shares_queue(self) -> bool:
-        """Whether alerts wait in the queue of the hotline's callers."""
-        return "hotline-shares-queue" in self._names
 
     def reported(self, state: State) -> State:
         """Return the state that a province reports to the portal."""

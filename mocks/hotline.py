@@ -79,8 +79,8 @@ class Hotline(DurableSystem):
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
-        self._keys = Keys(surroundings.defects.forgets_keys)
-        self._shared = surroundings.defects.shares_queue
+        self._keys = Keys(surroundings.defects.on("duplicate-on-retry"))
+        self._shared = surroundings.defects.on("hotline-shares-queue")
         self._lines = asyncio.Semaphore(LINES)
         self._callers = 0
 

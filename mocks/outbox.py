@@ -110,7 +110,7 @@ class Outbox:
 
     async def start(self) -> None:
         """Start the senders; what an earlier life of this system left is sent first."""
-        if self.defects.forgets_messages:
+        if self.defects.on("outbox-in-memory"):
             await self.store.write(_forget)
         for sender in self._senders.values():
             sender.start()

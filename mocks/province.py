@@ -119,7 +119,7 @@ class Province(DossierSystem):
         super().__init__(name, surroundings, registry)
         self._population = self.client("population")
         self._link = Link(name, "national").name
-        sync = PortalSync(self.code, self.client("national"), self._defects.trusts_silence)
+        sync = PortalSync(self.code, self.client("national"), self._defects.on("silence-is-consent"))
         courier = self.attachments.courier(self.client("national"))
         ways = {CREATE: sync.deliver, PROGRESS: sync.deliver, HAND_OVER: courier}
         limits = {CREATE: CREATE_CHUNK, PROGRESS: PROGRESS_CHUNK, HAND_OVER: attachments.COURIERS}
@@ -206,7 +206,7 @@ class Province(DossierSystem):
         if register.add(connection, new_of(item), item.TienTrinh):
             self._received(connection, item)
             return True
-        if self._defects.goes_back:
+        if self._defects.on("status-regress"):
             register.set_back(connection, item.MaHoSo, item.TienTrinh[0])
         return False
 
@@ -244,7 +244,7 @@ class Province(DossierSystem):
             raise Refusal(422, "validation", "province: not this one")
         await self.units.consult()
         self.mover.allows_intake()
-        if self._defects.needs_portal and self.outbox.failing(self._link):
+        if self._defects.on("intake-needs-portal") and self.outbox.failing(self._link):
             raise Refusal(503, "unavailable", "the portal can't be reached")
         if self._defects.on("missing-workflow-refused") and self._held(procedure.code):
             raise Refusal(422, "workflow", "not received: the procedure has no electronic process")
@@ -256,7 +256,7 @@ class Province(DossierSystem):
             return created(201, Submitted(new.code, first[1], first[0], procedure.fee))
 
         reply = await self.store.write(lambda connection: self.keys.once(connection, call, change))
-        if self._defects.syncs_inline:
+        if self._defects.on("sync-inline"):
             await self.outbox.drained(self._link, INLINE_WAIT)
         return reply
 

@@ -200,7 +200,7 @@ class MessagingSystem(DurableSystem):
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
         self.outbox = Outbox(self.store, self.metrics, surroundings.seed, surroundings.defects)
-        self.keys = Keys(surroundings.defects.forgets_keys)
+        self.keys = Keys(surroundings.defects.on("duplicate-on-retry"))
 
     async def start(self) -> None:
         """Start committer and senders."""

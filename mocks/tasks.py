@@ -73,7 +73,7 @@ class TaskTracking(DurableSystem):
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
-        self._keys = Keys(surroundings.defects.forgets_keys)
+        self._keys = Keys(surroundings.defects.on("duplicate-on-retry"))
 
     async def start(self) -> None:
         """Start the committer, and give every province its tasks."""

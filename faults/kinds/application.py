@@ -7,7 +7,7 @@ from threading import Event
 from typing import ClassVar
 
 from faults.control import LEASE, Answer, Control, ask
-from faults.kinds.base import Attribute, FaultError, Kind
+from faults.kinds.base import Attribute, FaultError, SystemKind
 from faults.leases import ControlLease
 from faults.probe import Measurement
 from model.plan import Fault
@@ -35,24 +35,15 @@ WAYS: dict[str, tuple[str, str, object]] = {
 RETRY_AFTER = Attribute("retry_after", "s", 0, 86_400, "what Retry-After says; 0: there is none", default=0)
 
 
-class ApplicationKind(Kind):
+class ApplicationKind(SystemKind):
     """A fault inside one system.
 
     Attributes:
         inside: Kinds of systems that can carry it.
     """
 
-    breaks = "system"
     inside: ClassVar[tuple[str, ...]] = tuple(WAYS)
     _applied = False
-
-    @property
-    def address(self) -> str:
-        """The system's own address, past every proxy."""
-        try:
-            return self.site.addresses[self.fault.target]
-        except KeyError:
-            raise FaultError(f"{self.name} {self.fault.target}: its own address isn't known") from None
 
     @property
     def control(self) -> Control:

@@ -243,6 +243,20 @@ class ToxicKind(LinkKind):
         return 1 if self.toxicity == 1 else math.ceil(math.log(CHANCE) / math.log(1 - self.toxicity))
 
 
+class SystemKind(Kind):
+    """A fault of one system."""
+
+    breaks = "system"
+
+    @property
+    def address(self) -> str:
+        """The system's own address, past every proxy."""
+        try:
+            return self.site.addresses[self.fault.target]
+        except KeyError:
+            raise FaultError(f"{self.name} {self.fault.target}: its own address isn't known") from None
+
+
 class Timed(Kind):
     """A kind that makes whole replies come later.
 

@@ -2,12 +2,12 @@
 
 from functools import cached_property
 
-from faults.kinds.process import ProcessKind, whole
+from faults.kinds.process import LeasedProcessKind, whole
 from faults.leases import TakenLease
 from faults.probe import Measurement
 
 
-class Disconnect(ProcessKind):
+class Disconnect(LeasedProcessKind):
     """Takes the system's container off the stack's network: whoever dials hears nothing, and it reaches nobody."""
 
     name = "disconnect"
@@ -20,17 +20,9 @@ class Disconnect(ProcessKind):
         """A container that is off the network."""
         return self.processes.disconnecting(self.fault.id, self.fault.target)
 
-    def apply(self) -> None:
-        """Take it off."""
-        self.lease.take()
-
-    def held(self) -> bool:
-        """Ask the engine."""
-        return self.lease.held()
-
     def heal(self) -> None:
-        """Put it back."""
-        self.lease.release()
+        """Put it back, and look where it is now."""
+        super().heal()
         self.processes.find(self.fault.target)
 
     def bites(self, seen: Measurement, healthy: Measurement | None) -> bool:

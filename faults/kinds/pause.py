@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from faults.kinds.process import ProcessKind, whole
+from faults.kinds.process import LeasedProcessKind, whole
 from faults.leases import TakenLease
 from faults.probe import Measurement
 from model.plan import Fault
@@ -10,7 +10,7 @@ from model.plan import Fault
 SILENCE = 1.0  # seconds without a byte that prove it
 
 
-class Pause(ProcessKind):
+class Pause(LeasedProcessKind):
     """Stops the system's process (SIGSTOP): whoever dials is connected by the kernel, and hears nothing."""
 
     name = "pause"
@@ -22,18 +22,6 @@ class Pause(ProcessKind):
     def lease(self) -> TakenLease:
         """A stopped process."""
         return self.processes.pausing(self.fault.id, self.fault.target)
-
-    def apply(self) -> None:
-        """Stop the process."""
-        self.lease.take()
-
-    def held(self) -> bool:
-        """Ask the operating system."""
-        return self.lease.held()
-
-    def heal(self) -> None:
-        """Let the process go on."""
-        self.lease.release()
 
     def bites(self, seen: Measurement, healthy: Measurement | None) -> bool:
         """Tell silence, where a whole reply came at least twice as fast before."""

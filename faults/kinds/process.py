@@ -1,13 +1,14 @@
 """What faults of a system's process share."""
 
-from faults.kinds.base import FaultError, Kind, Processes
+from abc import abstractmethod
+
+from faults.kinds.base import FaultError, Processes, SystemKind
+from faults.leases import TakenLease
 from faults.probe import Measurement
 
 
-class ProcessKind(Kind):
+class ProcessKind(SystemKind):
     """A fault of the process of one system, in the hands of whoever started it."""
-
-    breaks = "system"
 
     @property
     def processes(self) -> Processes:
@@ -16,13 +17,26 @@ class ProcessKind(Kind):
             raise FaultError(f"{self.name} {self.fault.target}: its process isn't ours to touch")
         return self.site.processes
 
+
+class LeasedProcessKind(ProcessKind):
+    """A fault that is a change under a lease, and nothing else: its lease makes, reads back and undoes it."""
+
     @property
-    def address(self) -> str:
-        """The system's own address, past every proxy."""
-        try:
-            return self.site.addresses[self.fault.target]
-        except KeyError:
-            raise FaultError(f"{self.name} {self.fault.target}: its own address isn't known") from None
+    @abstractmethod
+    def lease(self) -> TakenLease:
+        """The change: the same object for the fault's whole life."""
+
+    def apply(self) -> None:
+        """Make the change."""
+        self.lease.take()
+
+    def held(self) -> bool:
+        """Read it back."""
+        return self.lease.held()
+
+    def heal(self) -> None:
+        """Undo it."""
+        self.lease.release()
 
 
 def whole(healthy: Measurement | None) -> bool:

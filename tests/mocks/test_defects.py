@@ -251,6 +251,6 @@ def test_status_regress_sets_a_dossier_that_is_handed_over_again_back(stacks, ev
 def test_silence_is_consent_takes_a_call_without_an_answer_for_delivered(defects):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         client = Client(f"127.0.0.1:{silent.getsockname()[1]}", timeout=0.1)
-        sync = PortalSync("01", client, Defects(defects).trusts_silence)
+        sync = PortalSync("01", client, Defects(defects).on("silence-is-consent"))
         outcomes = asyncio.run(sync.deliver([Message(1, "H", CREATE, b"{}")]))
     assert outcomes == [Outcome.DELIVERED if defects else Outcome.RETRY]
