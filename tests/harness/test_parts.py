@@ -1,6 +1,9 @@
 """The conductor's parts, each alone."""
 
 import json
+import subprocess
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -23,7 +26,25 @@ from tests.harness.plans import short_plan
 def test_ports_are_never_given_twice() -> None:
     """A hundred ports are a hundred different ones."""
     ports = free_ports()
-    assert len({next(ports) for _ in range(100)}) == 100
+    assert len({next(ports) for _ in range(250)}) == 250
+
+
+def test_two_processes_never_choose_the_same_port() -> None:
+    """What one process has been given, and hasn't bound yet, no other is given."""
+    code = (
+        "from harness.ports import free_ports; ports = free_ports()\n"
+        "print(*(next(ports) for _ in range(60)), flush=True); input()"
+    )
+    command = [sys.executable, "-c", code]
+    with ExitStack() as living:
+        started = [
+            living.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            for _ in range(4)
+        ]
+        given = [port for process in started if process.stdout for port in process.stdout.readline().split()]
+        for process in started:
+            process.communicate("\n")
+    assert len(set(given)) == len(given) == 240
 
 
 def test_a_system_that_is_killed_has_a_process_of_its_own() -> None:
