@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from mocks import openapi, register, units, wire
 from mocks.attachments import Attachments
+from mocks.capacity import Station
 from mocks.client import Client
 from mocks.control import Control
 from mocks.defects import Defects
@@ -21,6 +22,7 @@ from mocks.metrics import Metrics
 from mocks.outbox import Outbox
 from mocks.store import Store
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
+from model.capacity import Capacity, capacity_of
 from model.links import Link
 
 
@@ -36,6 +38,7 @@ class Surroundings:
         seed: Of random choices.
         token: What opens the control API; empty: there is none.
         stock: Province code -> legacy dossiers that wait for migration there.
+        capacity: System name or kind -> its speed; those without are as fast as they can be.
     """
 
     state: Path
@@ -45,6 +48,7 @@ class Surroundings:
     seed: int = 0
     token: str = ""
     stock: Mapping[str, int] = field(default_factory=dict)
+    capacity: Mapping[str, Capacity] = field(default_factory=dict)
 
 
 class Padding(Body):
@@ -113,7 +117,11 @@ class System:
 
     def application(self) -> Starlette:
         """Return the system as an ASGI application."""
-        return wire.application(self.routes, self.metrics, self.control.intercept)
+        capacity = capacity_of(self.name, self.surroundings.capacity)
+        if capacity is None:
+            return wire.application(self.routes, self.metrics, self.control.intercept)
+        station = Station(capacity, f"{self.surroundings.seed}:{self.name}:capacity")
+        return wire.application(self.routes, self.metrics, self.control.intercept, station.served)
 
     async def start(self) -> None:
         """Start what runs beside the server."""
