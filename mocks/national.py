@@ -113,10 +113,10 @@ class National(DossierSystem):
         self._takeover = Takeover(clients, self.drafts, self._signer, self.surroundings.defects)
 
     def _open_outbox(self, target: str) -> None:
-        posting = Posting(self.client(target), "/api/dossiers")
-        courier = self.attachments.courier(self.client(target))
-        deliver = attachments.by_service({CREATE: posting.deliver, HAND_OVER: courier})
-        self.outbox.open(Link(self.name, target).name, deliver, {CREATE: POSTS, HAND_OVER: attachments.COURIERS})
+        client = self.client(target)
+        ways = {CREATE: Posting(client, "/api/dossiers").deliver, HAND_OVER: self.attachments.courier(client)}
+        limits = {CREATE: POSTS, HAND_OVER: attachments.COURIERS}
+        self.outbox.open(Link(self.name, target).name, attachments.by_service(ways), limits, client.rest)
 
     async def start(self) -> None:
         """Start committer and senders, and read the intake."""

@@ -47,8 +47,8 @@ class Payment(MessagingSystem):
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
-        notices = Posting(self.client("national"), "/payments/callback")
-        self.outbox.open(LINK, notices.deliver, {NOTICE: POSTS})
+        portal = self.client("national")
+        self.outbox.open(LINK, Posting(portal, "/payments/callback").deliver, {NOTICE: POSTS}, portal.rest)
 
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""

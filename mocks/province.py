@@ -119,11 +119,12 @@ class Province(DossierSystem):
         super().__init__(name, surroundings, registry)
         self._population = self.client("population")
         self._link = Link(name, "national").name
-        sync = PortalSync(self.code, self.client("national"), self._defects.on("silence-is-consent"))
-        courier = self.attachments.courier(self.client("national"))
+        portal = self.client("national")
+        sync = PortalSync(self.code, portal, self._defects.on("silence-is-consent"))
+        courier = self.attachments.courier(portal)
         ways = {CREATE: sync.deliver, PROGRESS: sync.deliver, HAND_OVER: courier}
         limits = {CREATE: CREATE_CHUNK, PROGRESS: PROGRESS_CHUNK, HAND_OVER: attachments.COURIERS}
-        self.outbox.open(self._link, attachments.by_service(ways), limits)
+        self.outbox.open(self._link, attachments.by_service(ways), limits, portal.rest)
         self._verification.open()
         self._chancery.open()
 

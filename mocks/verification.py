@@ -75,7 +75,7 @@ class Verification:
     def open(self) -> None:
         """Serve the links to the databases: what couldn't be confirmed at once."""
         for target, link in self._links.items():
-            self._system.outbox.open(link, partial(self._deliver, target), {SERVICE: POSTS})
+            self._system.outbox.open(link, partial(self._deliver, target), {SERVICE: POSTS}, self._clients[target].rest)
 
     async def verify(self, call: Call[Citizen]) -> Reply:
         """Let the databases confirm; flag for later what they don't confirm in time."""

@@ -201,7 +201,8 @@ def test_a_byte_order_mark_is_no_part_of_a_campaign(tmp_path: Path) -> None:
         (
             '"79"]',
             '"79"]\n[stack.capacity.national]\nmedian = 0.1\nconcurrency = 0',
-            "c.toml:8: stack.capacity.national.concurrency: 0 isn't allowed; give a whole number of at least 1 and up to 100000",
+            "c.toml:8: stack.capacity.national.concurrency: 0 isn't allowed; "
+            "give a whole number of at least 1 and up to 100000",
         ),
         ('"79"]', "79]", 'c.toml:5: stack.provinces.1: must be a string, not 79; write "79", in quotes'),
         ('"01", "79"]', "1]", 'c.toml:5: stack.provinces.0: must be a string, not 1; write "01", in quotes'),
