@@ -57,6 +57,11 @@ class Machine(RuleBasedStateMachine):
     def prepare(self):
         """Begin with an empty model."""
 
+    def key(self):
+        """Return an idempotency key: the same one when the same steps are run again."""
+        self.keys = getattr(self, "keys", 0) + 1
+        return {"Idempotency-Key": f"k-{self.keys}"}
+
     def teardown(self):
         self.inside.stop()
         self.folder.cleanup()
@@ -74,5 +79,6 @@ def run(machine, examples, steps=25, **options):
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
         print_blob=False,
+        report_multiple_bugs=False,
     )
     run_state_machine_as_test(chosen, settings=quick)

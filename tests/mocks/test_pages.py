@@ -55,11 +55,11 @@ def order():
     return {**fields, "MaXacThuc": proof(*fields.values(), shared_secret("national"))}
 
 
-def visited(stack, name, most=200):
+def visited(stack, name, most=60):
     """Follow every link of a system from its first page; returns the text of each page by its path."""
     pages, waiting = {}, ["/"]
     while waiting and len(pages) < most:
-        path = waiting.pop()
+        path = waiting.pop(0)
         answer = stack.get(name, path)
         assert answer.status_code == 200, path
         pages[path] = answer.text

@@ -135,6 +135,15 @@ class Documents(Machine):
         proper=st.booleans(),
     )
     def update(self, name, to, status, proper):
+        self.say(name, to, status, proper)
+
+    @precondition(lambda self: "01" in {status for status, _ in self.status.values()})
+    @rule(status=st.sampled_from(["02", "03"]))
+    def answer_the_first_that_has_arrived(self, status):
+        name, to = next(key for key, value in self.status.items() if value[0] == "01")
+        self.say(name, to, status)
+
+    def say(self, name, to, status, proper=True):
         speaker = "H01" if (status == "13") == proper else to
         order = {"DocumentId": name, "To": to, "Status": status, "Reason": "lý do"}
         answer = self.inside.post("axis", "/axis/updateStatus", order, headers=self.inside.agency(speaker))

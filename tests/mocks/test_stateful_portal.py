@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from mocks.draw import percentile
+from model import places
 from tests.mocks.machines import FOLLOWS, Machine, run
 
 NAME = "national"
 CODES = [f"H01.00004-250701-{number:04d}" for number in range(1, 6)]
 CODE = st.sampled_from(CODES)
+BEFORE = next(code for code in places.legacy() if len(code) == 5 and code not in places.communes())
 ACCOUNT = {"username": "province:01", "password": "mk.province:01"}
 
 
@@ -95,7 +97,7 @@ class Interface(Machine):
 
     @rule(code=CODE)
     def a_unit_code_of_before(self, code):
-        result = self.call("DongBoHoSoMC", [self.item(code, [2], commune="00013")])["data"][0]
+        result = self.call("DongBoHoSoMC", [self.item(code, [2], commune=BEFORE)])["data"][0]
         assert result["error_code"] == -1
 
     @rule(code=CODE)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
+from mocks import worklist
 from tests.mocks.machines import LEADS_TO, Machine, after, run
 
 NAME = "province:01"
@@ -28,7 +29,7 @@ class Dossiers(Machine):
         self.messages = 0
 
     def officer(self, commune="00004"):
-        return {**self.inside.officer(commune), **self.inside.key()}
+        return {**self.inside.officer(commune), **self.key()}
 
     def content(self, commune):
         applicant = {"SoDinhDanh": "001090000005", "HoVaTen": "Nguyễn Văn A"}
@@ -132,6 +133,12 @@ class Dossiers(Machine):
         expected = {str(state): states.count(state) for state in set(states)}
         assert self.inside.get(NAME, "/statistics").json() == {"states": expected, "total": len(states)}
         assert self.inside.get(NAME, "/outbox").json() == {"pending": self.messages}
+
+
+@pytest.fixture(autouse=True)
+def claims_hold(monkeypatch):
+    """A claim outlasts the test, however slow the machine is."""
+    monkeypatch.setattr(worklist, "CLAIM", 1e6)
 
 
 def test_the_province_agrees_with_the_model():
