@@ -14,6 +14,8 @@ import pytest
 from msgspec import inspect
 
 from mocks import hotline
+from mocks.messages import ProgressItem, SyncItem
+from mocks.portal import DossierQuery, ProcedureQuery
 from mocks.wire import BODY_LIMIT, Nothing
 from model.links import PLATFORMS, systems
 from tests.mocks.inside import Inside
@@ -24,6 +26,12 @@ FITTING = (
     "000000000005", "19900101", "01", "00004", "H01.00004-250701-0001", "0" * 64, "H01", "VB-1", "https://x.invalid",
     "2025-07-02", "",
 )  # fmt: skip
+SERVICES = {
+    "DongBoHoSoMC": list[SyncItem],
+    "CapNhatTienDoHoSoMC": list[ProgressItem],
+    "TraCuuHoSo": DossierQuery,
+    "LayThuTuc": ProcedureQuery,
+}
 UNREADABLE = {
     "json": (b"{", b"", b"\x00", b'{"a": "\xff\xfe"}', b'{"a": "\\ud800"}', b"[" * 100_000, b'{"a": NaN}'),
     "form": (b"a=%ff", b"\xff=1", b"a=1&a=2", b"&".join(b"a%d=1" % n for n in range(60))),
@@ -190,6 +198,23 @@ def test_wrong_types_are_refused_and_nothing_is_stored(inside, capfd):
         assert inside.stored(name) == before, (name, route.path)
     assert tried > 500
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_wrong_data_of_a_service_of_the_portal_are_refused_and_nothing_is_stored(inside, service):
+    session = inside.bearer("national", "province", "01")["Authorization"].removeprefix("Bearer ")
+    good = sample(inspect.type_info(SERVICES[service]))
+    before = inside.stored("national")
+    tried = 0
+    for path in leaves(good):
+        for value in (*WRONG, *INJECTIONS):
+            data = changed(good, path, value)
+            if not fits(data, SERVICES[service], strict=True):
+                call = {"session": session, "madonvi": "01", "service": service, "data": data}
+                refused(inside.post("national", "/sync", call), (400, 422))
+                tried += 1
+    assert tried > 5
+    assert inside.stored("national") == before
 
 
 def test_without_a_known_session_nothing_is_stored(inside, capfd):
