@@ -92,7 +92,7 @@ class Control:
         path, auth = "/control/faults/{id}", self.check
         return (
             Route("GET", "/control/faults", "control_list", self.list, gives=Actives, auth=auth, spared=True),
-            Route("GET", path, "control_get", self.get, gives=Active, auth=auth, spared=True),
+            Route("GET", path, "control_get", self.get, gives=Active, auth=auth, spared=True, refuses=(404,)),
             Route("PUT", path, "control_put", self.put, Order, Active, auth=auth, spared=True),
             Route("DELETE", path, "control_delete", self.delete, gives=Nothing, auth=auth, spared=True),
         )

@@ -167,8 +167,11 @@ class Province(DossierSystem):
             *self._chancery.routes(),
             *Incidents(self, officer).routes(),
             Route("POST", "/api/dossiers", "receive", self.receive, SyncItem, Created),
-            Route("POST", "/officer/session", "session", self.open_session, OfficerLogin, Session),
-            Route("POST", "/counter/population", "population", self.population, Citizen, Resident, auth=officer),
+            Route("POST", "/officer/session", "session", self.open_session, OfficerLogin, Session, refuses=(401,)),
+            Route(
+                "POST", "/counter/population", "population", self.population, Citizen, Resident, auth=officer,
+                refuses=(404,),
+            ),
             Route(
                 "POST", "/counter/dossiers", "intake", self.take_in, Submission, Submitted,
                 status=201, auth=officer, keyed=True,
@@ -176,7 +179,7 @@ class Province(DossierSystem):
             Route("POST", "/officer/claim", "claim", self.claim, Claim, Claimed, auth=officer),
             Route(
                 "POST", "/dossiers/{code}/steps", "step", self.step, StepOrder, StepTaken,
-                auth=officer, keyed=True,
+                auth=officer, keyed=True, refuses=(404, 409),
             ),
             Route("GET", "/statistics", "statistics", self.statistics, gives=Statistics),
             Route("GET", "/workflows", "workflows", self.workflows, gives=Workflows),
@@ -184,6 +187,7 @@ class Province(DossierSystem):
             Route(
                 "POST", "/portal/drafts/{draft}/dossier", "ui_submit", self.submit_online, Nothing, Submitted,
                 status=201, auth=self._interface.citizen, cookie=public_ui.COOKIE, keyed=True,
+                refuses=(404, 409, 410),
             ),
             *self.drafts.routes(officer, self.take_in),
             *self.attachments.routes(officer),

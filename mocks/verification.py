@@ -67,8 +67,8 @@ class Verification:
             return ()
         path = "/dossiers/{code}/verification"
         return (
-            Route("POST", path, "verify", self.verify, Citizen, Verified, auth=self._auth, keyed=True),
-            Route("GET", path, "verification", self.standing, gives=Verified),
+            Route("POST", path, "verify", self.verify, Citizen, Verified, auth=self._auth, keyed=True, refuses=(404,)),
+            Route("GET", path, "verification", self.standing, gives=Verified, refuses=(404,)),
             entries.route(self.page),
         )
 

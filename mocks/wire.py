@@ -112,6 +112,9 @@ class Route:
         cookie: Where the token is: in the cookie of this name; empty: in ``Authorization: Bearer``.
         keyed: Whether it takes an ``Idempotency-Key``.
         spared: Whether it answers whatever faults are on inside the system.
+        refuses: Statuses of its own refusals, beside those that every route of its kind gives; see ``openapi``.
+        speaks: Further types that only the schemas of its content name.
+        media: Content type of the answers that aren't JSON, by status; empty: they have no content.
     """
 
     method: str
@@ -126,8 +129,12 @@ class Route:
     cookie: str = ""
     keyed: bool = False
     spared: bool = False
+    refuses: tuple[int, ...] = ()
+    speaks: tuple[type, ...] = ()
+    media: Mapping[int, str] = field(default_factory=dict)
 
 
+HTML = "text/html; charset=utf-8"
 Intercept = Callable[[], "Reply | None"]
 Served = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -147,7 +154,8 @@ def application(
     async def unmatched(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         metrics.observe(UNMATCHED, status, 0.0)
-        return _response(Refusal(status, "unknown", f"no {request.method} {request.url.path} here").reply())
+        headers = getattr(error, "headers", None)  # of a 405: what is allowed
+        return _response(Refusal(status, "unknown", f"no {request.method} {request.url.path} here", headers).reply())
 
     app = Starlette(
         routes=[
@@ -211,10 +219,15 @@ def _response(reply: Reply) -> Response:
 async def _call(route: Route, request: Request, decode: Callable[[bytes], Any]) -> Call[Any]:
     session = None if route.auth is None else route.auth(_token(request, route.cookie))
     key = _key(request) if route.keyed else ""
-    raw = request.scope["query_string"] if route.source == "query" else await _read(request)
+    raw = request.scope["query_string"] if route.source == "query" else await _read(request) if reads(route) else b""
     content = _decoded(decode, raw)
     digest = _digest(request.scope["path"], content) if route.keyed else b""
     return Call(content, request.path_params, session, key, digest)
+
+
+def reads(route: Route) -> bool:
+    """Tell whether a route reads the body of a request."""
+    return route.source != "query" and (route.takes is not Nothing or route.method in {"POST", "PUT"})
 
 
 def _token(request: Request, cookie: str) -> str:

@@ -231,3 +231,8 @@ def eventually_():
 @pytest.fixture(scope="session", name="submission")
 def submission_():
     return submission
+
+
+@pytest.fixture(scope="session")
+def stack_class():
+    return Stack
