@@ -158,6 +158,7 @@ class MockStack(ABC):
             "seed": self._plan.seed,
             "control": self.token,
             "stock": stock(self._plan),
+            "one_level": self._plan.stack.one_level,
         }
 
     def people_address(self, system: str) -> str:

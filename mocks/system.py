@@ -21,6 +21,7 @@ from mocks.metrics import Metrics
 from mocks.outbox import Outbox
 from mocks.store import Store
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
+from model.centres import ONE_LEVEL
 from model.links import Link
 
 
@@ -36,6 +37,7 @@ class Surroundings:
         seed: Of random choices.
         token: What opens the control API; empty: there is none.
         stock: Province code -> legacy dossiers that wait for migration there.
+        one_level: Provinces whose service centre has one level.
     """
 
     state: Path
@@ -45,6 +47,7 @@ class Surroundings:
     seed: int = 0
     token: str = ""
     stock: Mapping[str, int] = field(default_factory=dict)
+    one_level: Sequence[str] = ONE_LEVEL
 
 
 class Padding(Body):

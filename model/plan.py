@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 
 from model import curves, replay
+from model.centres import ONE_LEVEL
 from model.curves import Curve
 from model.drill import Alert, BlastRadius, Drill, OperatorStep, SteadyState, Stop
 from model.links import Link, Platform, links, systems
@@ -366,12 +367,16 @@ class Stack(Value, frozen=True, kw_only=True):
         provinces: Province codes; a campaign file may leave them out for all 34.
         province_processes: Processes that the provincial systems share.
         platforms: Shared systems besides the portal, VNeID, population and payment.
+        one_level: Provinces whose service centre has one level, with branches; the others have two: ``model.centres``.
+        mobile: Provinces with mobile reception teams, each with a line of its own: ``mobile->province:11``.
     """
 
     kind: Literal["local", "compose"] = "local"
     provinces: tuple[str, ...] = ()
     province_processes: Annotated[int, msgspec.Meta(ge=1, le=34)] = 2
     platforms: tuple[Platform, ...] = ()
+    one_level: tuple[str, ...] = ONE_LEVEL
+    mobile: tuple[str, ...] = ()
 
 
 class Cutover(Value, frozen=True, kw_only=True):
@@ -480,7 +485,7 @@ class Plan(Value, frozen=True, kw_only=True):
     @property
     def links(self) -> tuple[Link, ...]:
         """Every link of the stack."""
-        return links(self.stack.provinces, self.stack.platforms)
+        return links(self.stack.provinces, self.stack.platforms, self.stack.mobile)
 
     def spans(self) -> Iterator[tuple[float, float, Phase]]:
         """Yield (start, end, phase) in seconds from t0, in order."""
