@@ -105,6 +105,9 @@ DEFECTS: dict[str, Defect] = {
     "counter-in-memory": Defect(
         "provinces count their codes in memory: a restart begins anew", 23, ("duplicated", "lost")
     ),
+    "stale-units": Defect(
+        "systems keep the unit table that they took over first, whatever is registered later", 9, ("availability",)
+    ),
     "one-topology": Defect(
         "a one-level centre is run as if it had two levels: its branches can't open each other's dossiers",
         20,

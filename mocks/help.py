@@ -57,13 +57,12 @@ class Help:
 
     Args:
         drafts: Whose contents are asked about.
-        keys: Idempotency keys of the system.
         defects: Seeded defects that are on.
     """
 
-    def __init__(self, drafts: Drafts, keys: Keys, defects: Defects) -> None:
+    def __init__(self, drafts: Drafts, defects: Defects) -> None:
         self._drafts = drafts
-        self._keys = keys
+        self._keys = Keys(defects.on("duplicate-on-retry"))
         self._defects = defects
 
     def routes(self, auth: Callable[[str], Any]) -> tuple[Route, ...]:

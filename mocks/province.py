@@ -190,7 +190,7 @@ class Province(DossierSystem):
                 status=201, auth=self._interface.citizen, cookie=public_ui.COOKIE, keyed=True,
             ),
             *self.drafts.routes(officer, self.take_in),
-            *Help(self.drafts, self.keys, self._defects).routes(officer),
+            *Help(self.drafts, self._defects).routes(officer),
             *self._centres.routes(officer),
             *Stubs(self.store, self._defects).routes(),
             *self.attachments.routes(officer),

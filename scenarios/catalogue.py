@@ -129,6 +129,10 @@ def _follow_up(session: Session, memory: Memory) -> None:
     inspector.follow_up(session, memory.any(session.arrival.seed))
 
 
+def _check_unit_table(session: Session, memory: Memory) -> None:
+    inspector.check_unit_table(session)
+
+
 def _broker(session: Session, memory: Memory) -> None:
     inspector.broker(session)
 
@@ -185,6 +189,7 @@ JOURNEYS: dict[str, tuple[Callable[[Session, Memory], None], str]] = {
     "old-interface": (_old_interface, "a citizen begins at the old interface and ends where T_cutover leads"),
     "follow-up": (_follow_up, "a citizen looks whether an older dossier is done, or forgotten"),
     "broker": (_broker, "one account submits in a burst until it is throttled"),
+    "check-unit-table": (_check_unit_table, "an operator compares unit tables with the register's"),
     "assisted": (
         _assisted,
         "a helper at a reception point fills in and sends for a citizen, who finds it as their own",
@@ -204,6 +209,7 @@ JOURNEYS: dict[str, tuple[Callable[[Session, Memory], None], str]] = {
 PLATFORMS: dict[str, str] = {
     "data-only": "specialised",
     "data-only-counter": "specialised",
+    "check-unit-table": "codes",
     "send-document": "axis",
     "receive-documents": "axis",
     "call-hotline": "hotline",
@@ -321,6 +327,7 @@ EXPECTED: dict[str, dict[str, float]] = {
         "national.submit": 0.5,
     },
     "follow-up": {"national.follow_up": 1},
+    "check-unit-table": {"codes.versions": 1, "national.unit_table": 1, "province.unit_table": 1},
     "assisted": {**_LOG_IN, "national.procedures": 1, "national.submit": 1 + DOUBLE_SUBMIT, "national.mine": 1},
     "novice-intake": {
         "province.session": 1,

@@ -85,9 +85,9 @@ def test_what_a_colleague_mended_is_what_is_registered(start: Start) -> None:
     assert held["procedure"] == WARD
 
 
-@pytest.mark.parametrize("nth", [3, 5])
+@pytest.mark.parametrize("nth", [9, 11])
 def test_a_team_on_the_road_comes_through_a_line_that_fails(start: Start, nth: int) -> None:
-    """One dossier, found by the stub, though every third or fifth request is lost."""
+    """One dossier, found by the stub, though every ninth or eleventh request is lost."""
     stack = start()
     notes = walk(stack, "mobile-reception", nth)
     assert {outcome for _, outcome in notes.failed()} == {"reset"}
