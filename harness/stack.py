@@ -133,7 +133,7 @@ class MockStack(ABC):
         """End every process."""
 
     def announce_cutover(self, t0: float) -> None:
-        """Tell the provinces when their old interfaces close; raises HarnessError where one doesn't take it.
+        """Tell the provinces when their old interfaces close, and the register of codes; raises HarnessError otherwise.
 
         Args:
             t0: Monotonic seconds.
@@ -142,11 +142,12 @@ class MockStack(ABC):
             return
         at = time.time() - time.monotonic() + t0 + self._plan.cutover.at
         content = {"at": at, "redirect": self._plan.cutover.redirect}
-        for code in self._plan.stack.provinces:
-            address = self.addresses[province_system(code)]
+        told = [province_system(code) for code in self._plan.stack.provinces]
+        for system in (*told, *({"codes"} & self.addresses.keys())):
+            address = self.addresses[system]
             answer = ask(address, "PUT", "/control/cutover", content, {"Authorization": f"Bearer {self.token}"})
             if answer.status != 200:
-                raise HarnessError(f"province {code} didn't take T_cutover: {answer.status} {answer.body[:200]!r}")
+                raise HarnessError(f"{system} didn't take T_cutover: {answer.status} {answer.body[:200]!r}")
 
     def _config(self, group: Group) -> dict[str, object]:
         """Return what ``mocks.serve`` reads."""
@@ -161,6 +162,7 @@ class MockStack(ABC):
             "control": self.token,
             "stock": stock(self._plan),
             "capacity": msgspec.to_builtins(self._plan.stack.capacity),
+            "one_level": self._plan.stack.one_level,
         }
 
     def people_address(self, system: str) -> str:

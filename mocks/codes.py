@@ -1,11 +1,16 @@
-"""The register of administrative units: versions of the table, and look-ups of a code."""
+"""The register of administrative units: versions of the table, and look-ups of a code.
 
+Around T_cutover it has two: the one that was announced by 25 June [S1], and from T_cutover on the one in force.
+"""
+
+import time
 from collections.abc import Mapping
 
 import msgspec
 
 from mocks import pages, unit_table
 from mocks.pages import Page, Rows, Shelf
+from mocks.public_ui import Cutover
 from mocks.system import System
 from mocks.unit_table import OnDay, Table, Unit, Versions
 from mocks.wire import Call, Nothing, Reply, Route
@@ -13,11 +18,18 @@ from model import places
 
 
 class Codes(System):
-    """Serves the registered table; needs no memory."""
+    """Serves the registered table; T_cutover, where one is set, is all that it remembers."""
+
+    _cutover = 0.0  # Unix seconds
 
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
+        order = Route(
+            "PUT", "/control/cutover", "set_cutover", self.set_cutover, Cutover, Cutover, auth=self.control.check,
+            spared=True,
+        )  # fmt: skip
         return (
+            *((order,) if self.control.exists else ()),
             Route("GET", "/versions", "versions", self.versions, gives=Versions),
             Route("GET", "/table", "table", self.whole, gives=Table),
             Route("GET", "/units/{code}", "unit", self.look_up, OnDay, Unit, "query"),
@@ -35,17 +47,26 @@ class Codes(System):
 
     async def start(self) -> None:
         """Read the table, so that the first request needn't."""
-        unit_table.official_seal()
+        unit_table.official_seal(), unit_table.announced_seal()
 
     async def versions(self, call: Call[Nothing]) -> Versions:
         """List the registered versions with their seals."""
         await self.database()
-        return Versions([unit_table.official_seal()])
+        announced = [unit_table.announced_seal()] if self._cutover else []
+        return Versions([*announced, unit_table.official_seal()] if self._in_force() else announced)
 
     async def whole(self, call: Call[Nothing]) -> Reply:
         """Return the newest version, the bytes that its seal is of."""
         await self.database()
-        return Reply(200, unit_table.official_bytes())
+        return Reply(200, unit_table.official_bytes() if self._in_force() else unit_table.announced_bytes())
+
+    async def set_cutover(self, call: Call[Cutover]) -> Cutover:
+        """Set T_cutover: before it, the table in force isn't registered yet."""
+        self._cutover = call.content.at
+        return call.content
+
+    def _in_force(self) -> bool:
+        return time.time() >= self._cutover
 
     async def look_up(self, call: Call[OnDay]) -> Unit:
         """Say what a code stands for."""

@@ -105,6 +105,23 @@ DEFECTS: dict[str, Defect] = {
     "counter-in-memory": Defect(
         "provinces count their codes in memory: a restart begins anew", 23, ("duplicated", "lost")
     ),
+    "stale-units": Defect(
+        "systems keep the unit table that they took over first, whatever is registered later", 9, ("availability",)
+    ),
+    "one-topology": Defect(
+        "a one-level centre is run as if it had two levels: its branches can't open each other's dossiers",
+        20,
+        ("availability",),
+    ),
+    "correction-lost": Defect(
+        "what a colleague mends in a trainee's draft is acknowledged and not kept", 6, ("availability", "divergent")
+    ),
+    "assisted-as-own": Defect(
+        "a dossier that a helper sends for a citizen is the helper's: the citizen doesn't find it", 6, ("availability",)
+    ),
+    "stub-void": Defect(
+        "the number on the stub that a mobile team gives out leads to no dossier", 28, ("availability",)
+    ),
     "no-throttle": Defect("the portal lets one account submit as fast as it can", 8, ("availability",)),
 }
 SHARES = {

@@ -111,7 +111,8 @@ class Submission(Body):
     """A dossier as a citizen submits it, or an officer takes it in; ``attachments`` by their SHA-256.
 
     A form of before 1 July 2025 carries ``legacy_commune``, and with it ``hamlet`` (thôn, tổ dân phố) or the
-    ``commune`` that the applicant chose; else ``commune`` must be there.
+    ``commune`` that the applicant chose; else ``commune`` must be there. ``helper``: the badge of who fills in for the
+    applicant at a reception point.
     """
 
     procedure: Text
@@ -121,6 +122,7 @@ class Submission(Body):
     commune: CommuneCode | None = None
     legacy_commune: LegacyCode | None = None
     hamlet: Text | None = None
+    helper: Text | None = None
     attachments: Annotated[list[Hash], msgspec.Meta(max_length=20)] = []  # noqa: RUF012  msgspec copies it
 
     @property

@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from mocks import attachments, drafts, intake, keys, outbox, register
+from mocks import assisted, attachments, drafts, intake, keys, outbox, register
+from mocks.assisted import Assistance
 from mocks.attachments import HAND_OVER
 from mocks.messages import (
     CREATE,
@@ -91,7 +92,9 @@ class PaymentAsked(msgspec.Struct):
 class National(DossierSystem):
     """The portal."""
 
-    schema = "".join((register.SCHEMA, keys.SCHEMA, outbox.SCHEMA, drafts.SCHEMA, attachments.SCHEMA, VERIFICATION))
+    schema = "".join(
+        (register.SCHEMA, keys.SCHEMA, outbox.SCHEMA, drafts.SCHEMA, attachments.SCHEMA, VERIFICATION, assisted.SCHEMA)
+    )
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
@@ -108,6 +111,7 @@ class National(DossierSystem):
         """Open the store, and make who takes citizens over from old interfaces."""
         super().prepare()
         self._signer = Signer(self.store.secret())
+        self._assistance = Assistance(self.store, self.surroundings.defects)
         self._throttle = Throttle(self.surroundings.defects)
         clients = {code: self.client(province_system(code)) for code in self.surroundings.provinces}
         self._takeover = Takeover(clients, self.drafts, self._signer, self.surroundings.defects)
@@ -150,6 +154,7 @@ class National(DossierSystem):
             *self.drafts.routes(citizen, self.submit),
             *self.attachments.routes(citizen),
             *self._takeover.routes(),
+            *self._assistance.routes(citizen),
         )  # fmt: skip
 
     async def sync(self, call: Call[SyncCall]) -> SyncReply:
@@ -198,6 +203,7 @@ class National(DossierSystem):
         new = intake.new_dossier(connection, "G", call, Channel.ONLINE, self.units)
         first = (1, State.REGISTERED.value, round(time.time(), 6))
         register.add(connection, new, [first])
+        self._assistance.note(connection, call, new.code)
         item = SyncItem(
             new.code, new.key, new.province, new.commune, new.procedure, Channel.ONLINE.value, new.hash,
             "False", [first],

@@ -11,9 +11,11 @@ from typing import Literal, cast
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from mocks import attachments, drafts, intake, keys, migration, outbox, public_ui, register, stock, worklist
+from mocks import attachments, drafts, help, intake, keys, migration, outbox, public_ui, register, stock, worklist
 from mocks.attachments import HAND_OVER
+from mocks.centres import Centres
 from mocks.chancery import Chancery
+from mocks.help import Help
 from mocks.incidents import Incidents
 from mocks.messages import (
     CREATE,
@@ -36,6 +38,7 @@ from mocks.portal import EXISTS, ITEM_REFUSED, new_of
 from mocks.province_sync import PortalSync
 from mocks.public_ui import PublicInterface
 from mocks.store import Store
+from mocks.stubs import Stubs
 from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
 from mocks.tokens import Claims, Signer, TokenError
 from mocks.units import takes
@@ -110,7 +113,7 @@ class Province(DossierSystem):
     faults = DossierSystem.faults | {"missing-workflow", "missing-accounts", "early-closure"}
 
     schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}{VERIFICATION}{migration.SCHEMA}
-        {drafts.SCHEMA}{attachments.SCHEMA}{public_ui.SCHEMA}
+        {drafts.SCHEMA}{attachments.SCHEMA}{public_ui.SCHEMA}{help.SCHEMA}
         CREATE INDEX IF NOT EXISTS open_of_commune ON dossiers(commune, id) WHERE {register.OPEN};
         CREATE INDEX IF NOT EXISTS open_of_province ON dossiers(id) WHERE {register.OPEN};
     """
@@ -138,6 +141,8 @@ class Province(DossierSystem):
         self._interface = PublicInterface(
             self.code, portal, self.drafts, self._signer, self.control, self.client("vneid")
         )
+        one_level = self.code in self.surroundings.one_level
+        self._centres = Centres(self.code, one_level, self.store, self._defects)
         self.mover = migration.Mover(self.store, self.units, self._defects)
 
     def open_store(self, path: Path) -> Store:
@@ -190,6 +195,9 @@ class Province(DossierSystem):
                 refuses=(404, 409, 410),
             ),
             *self.drafts.routes(officer, self.take_in),
+            *Help(self.drafts, self._defects).routes(officer),
+            *self._centres.routes(officer),
+            *Stubs(self.store, self._defects).routes(),
             *self.attachments.routes(officer),
             *self._interface.routes(self.control.check if self.surroundings.token else None),
             *migration.routes(self.mover, self.control),
@@ -216,14 +224,14 @@ class Province(DossierSystem):
         return False
 
     async def open_session(self, call: Call[OfficerLogin]) -> Session:
-        """Log an officer of one of the province's communes in."""
+        """Log an officer of a commune's or the province's centre in, or of one of its branches."""
         account = call.content.account
-        commune = account.removeprefix(PREFIX)
-        known = account.startswith(PREFIX) and intake.belongs(commune, self.code)
+        place = account.removeprefix(PREFIX)
+        known = account.startswith(PREFIX) and self._centres.receives(place)
         right = hmac.compare_digest(call.content.password.encode(), password(account).encode())
         if not (known and right) or self.control.strikes("missing-accounts", account):
             raise Refusal(401, "unauthorised", "account or password is wrong")
-        return Session(self._signer.sign(Claims("officer", commune), SESSION_LIFE))
+        return Session(self._signer.sign(Claims("officer", place), SESSION_LIFE))
 
     async def population(self, call: Call[Citizen]) -> Reply:
         """Ask the population database about a citizen."""
@@ -290,9 +298,9 @@ class Province(DossierSystem):
 
     async def claim(self, call: Call[Claim]) -> Claimed:
         """Give the officer the oldest dossiers that are open and nobody's; see ``mocks.worklist``."""
-        commune, limit = call.session.sub, call.content.limit
-        held, absent = self._held_procedures(), self._absent()
-        return await self.store.write(lambda connection: worklist.claim(connection, commune, limit, held, absent))
+        place, limit = call.session.sub, call.content.limit
+        held, absent = [*self._held_procedures(), *self._centres.others(place)], self._absent()
+        return await self.store.write(lambda connection: worklist.claim(connection, place, limit, held, absent))
 
     async def queue(self, call: Call[Nothing]) -> Waiting:
         """Count what waits for the officer, in the common queue, and for a workflow."""

@@ -38,6 +38,7 @@ from mocks.tasks import TaskTracking
 from mocks.vneid import Vneid
 from model import places
 from model.capacity import Capacity
+from model.centres import ONE_LEVEL
 from model.links import PLATFORMS, systems
 
 ADDRESS = "127.0.0.1"
@@ -82,6 +83,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     host: str = ADDRESS
     stock: dict[str, int] = {}
     capacity: dict[str, Capacity] = {}
+    one_level: tuple[str, ...] = ONE_LEVEL
 
 
 class StartError(Exception):
@@ -145,7 +147,15 @@ def build(name: str, config: Config) -> System:
         state.mkdir(parents=True, exist_ok=True)
         defects = Defects(config.defects, config.seed)
         around = Surroundings(
-            state, config.links, config.provinces, defects, config.seed, config.control, config.stock, config.capacity
+            state,
+            config.links,
+            config.provinces,
+            defects,
+            config.seed,
+            config.control,
+            config.stock,
+            config.capacity,
+            config.one_level,
         )
         return SYSTEMS[name.partition(":")[0]](name, around, CollectorRegistry())
     except KeyError as error:

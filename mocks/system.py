@@ -23,6 +23,7 @@ from mocks.outbox import Outbox
 from mocks.store import Store
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
 from model.capacity import Capacity, capacity_of
+from model.centres import ONE_LEVEL
 from model.links import Link
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
@@ -41,6 +42,7 @@ class Surroundings:
         token: What opens the control API; empty: there is none.
         stock: Province code -> legacy dossiers that wait for migration there.
         capacity: System name or kind -> its speed; those without are as fast as they can be.
+        one_level: Provinces whose service centre has one level.
     """
 
     state: Path
@@ -51,6 +53,7 @@ class Surroundings:
     token: str = ""
     stock: Mapping[str, int] = field(default_factory=dict)
     capacity: Mapping[str, Capacity] = field(default_factory=dict)
+    one_level: Sequence[str] = ONE_LEVEL
 
 
 class Padding(Body):

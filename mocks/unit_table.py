@@ -17,6 +17,7 @@ from mocks.wire import Body
 from model import hamlets, places
 
 VALID_FROM = "2025-07-01"
+ANNOUNCED = "2025-06-25"  # day by which the codes are announced [S1]
 Day = Annotated[str, msgspec.Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10)]
 Status = Literal["current", "mapped", "split", "unknown"]
 Row = tuple[str, ...]
@@ -117,8 +118,24 @@ def official_bytes() -> bytes:
 @cache
 def official_seal() -> Seal:
     """Return the seal of the official version."""
-    checksum = hashlib.sha256(official_bytes()).hexdigest()
-    return Seal(VALID_FROM, VALID_FROM, checksum, sign(checksum))
+    return _sealed(VALID_FROM, official_bytes())
+
+
+@cache
+def announced_bytes() -> bytes:
+    """Return the version that was announced beforehand: the same rows under another name [A]."""
+    return msgspec.json.encode(msgspec.structs.replace(official(), version=ANNOUNCED), order="sorted")
+
+
+@cache
+def announced_seal() -> Seal:
+    """Return the seal of the announced version."""
+    return _sealed(ANNOUNCED, announced_bytes())
+
+
+def _sealed(version: str, body: bytes) -> Seal:
+    checksum = hashlib.sha256(body).hexdigest()
+    return Seal(version, VALID_FROM, checksum, sign(checksum))
 
 
 def sign(checksum: str) -> str:

@@ -71,7 +71,7 @@ class Units:
         self._register = register
         self._table = unit_table.official()
         self._seal = unit_table.official_seal()
-        self._registered = _digests(self._seal.checksum)
+        self._registered = _digests(unit_table.official_bytes())
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -186,15 +186,20 @@ class Units:
         """Take the newest registered version over; returns whether this copy is that."""
         try:
             seal = msgspec.json.decode((await register.request("GET", "/versions")).body, type=Versions).items[-1]
-            if seal == self._seal:
+            if seal == self._seal or self._clings():
                 return True
-            table = unit_table.opened((await register.request("GET", "/table")).body, seal)
+            body = (await register.request("GET", "/table")).body
+            table = unit_table.opened(body, seal)
         except (LinkError, msgspec.DecodeError, UnicodeError, IndexError):
             return False
         if table is None:
             return False
-        self._table, self._seal, self._registered = table, seal, digests(table)
+        self._table, self._seal, self._registered = table, seal, _digests(body)
         return True
+
+    def _clings(self) -> bool:
+        """Tell whether the copy stays what it is: with the defect ``stale-units``, once it was taken over."""
+        return self._defects.on("stale-units") and self._seal != unit_table.official_seal()
 
 
 _NOBODY = b""
@@ -206,10 +211,10 @@ def digests(table: Table) -> dict[tuple[str, bool], bytes]:
     return current | {(code, True): unit_table.digest(code, True, row) for code, row in table.legacy.items()}
 
 
-@lru_cache(maxsize=1)
-def _digests(checksum: str) -> dict[tuple[str, bool], bytes]:
-    """Return those of the built-in table, once for all systems of a process."""
-    return digests(unit_table.official())
+@lru_cache(maxsize=2)
+def _digests(body: bytes) -> dict[tuple[str, bool], bytes]:
+    """Return those of a table in its bytes, once for all systems of a process."""
+    return digests(msgspec.json.decode(body, type=Table))
 
 
 def draft(row: Row) -> Row:

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,16 @@ __all__ = ["CampaignError", "Known", "load", "shipped"]
 
 MAX_BYTES = 1_000_000
 """Of a campaign file [A]: some 20,000 lines."""
+
+PILOT = ("01", "22", "24", "31", "46", "48", "75", "79", "92")
+"""Nine bridges in 6 cities and 3 provinces [S2]: the centrally run cities, and 3 provinces that stand for those [A]."""
+
+PRESETS: Mapping[str, Callable[[], list[str]]] = {
+    "all": lambda: list(places.provinces()),
+    "merged": lambda: [code for code, province in places.provinces().items() if province.merged],
+    "pilot": lambda: list(PILOT),
+}
+"""Words that stand for provinces: all 34, the 23 that were formed of several, those of the pilot."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
@@ -87,7 +97,7 @@ class _Draft:
             self._origin.setdefault(changed[:length], origin)
 
     def complete(self, seed: int | None, defects: Sequence[str]) -> None:
-        """Fill in what the command line says, and all provinces where the file names none."""
+        """Fill in what the command line says, the provinces of a preset, and all where the file names none."""
         if seed is not None:
             self._data["seed"] = seed
             self._origin["seed",] = f"--seed {seed}"
@@ -97,8 +107,12 @@ class _Draft:
                 self._origin["defects", len(listed)] = f"--defect {defect}"
                 listed.append(defect)
         stack = self._data.setdefault("stack", {})
-        if isinstance(stack, dict) and stack.get("provinces", "all") == "all":
-            stack["provinces"] = list(places.provinces())
+        if isinstance(stack, dict):
+            stack.setdefault("provinces", "all")
+            for key in ("provinces", "one_level"):
+                preset = stack.get(key)
+                if isinstance(preset, str) and preset in PRESETS:
+                    stack[key] = PRESETS[preset]()
 
     def plan(self, known: Known) -> Plan:
         """Check everything; raise CampaignError for the first problem."""

@@ -21,6 +21,9 @@ MAX_ARRIVALS = 1_000_000_000
 MAX_DURATION = 31 * 86_400.0
 """Seconds of a campaign [A]."""
 
+MOBILE_JOURNEY = "mobile-reception"
+"""The journey of mobile reception teams."""
+
 SHARES = frozenset({"availability", "isolation"})
 QUANTILES = frozenset({"response_time", "sync_lag"})
 
@@ -98,6 +101,17 @@ def capacities_are_of_systems(plan: Plan, _: Known) -> Iterator[Problem]:
             yield _unknown(path, "system", name, [*kinds, *plan.systems])
         if capacity.p95 is not None and capacity.p95 < capacity.median:
             yield Problem((*path, "p95"), f"{capacity.p95:g} s is less than the median", "give a longer time")
+
+
+def centres_are_there(plan: Plan, _: Known) -> Iterator[Problem]:
+    """Refuse topologies of provinces that there are none of, and mobile teams outside the stack, or none to go out."""
+    yield from _all_known(plan.stack.one_level, ("stack", "one_level"), "province", places.provinces())
+    yield from _all_known(plan.stack.mobile, ("stack", "mobile"), "province", plan.stack.provinces)
+    yield from _repeated(plan.stack.mobile, ("stack", "mobile"), ())
+    if plan.load.journeys.get(MOBILE_JOURNEY) and not plan.stack.mobile:
+        yield Problem(
+            ("stack", "mobile"), f"is empty, and {MOBILE_JOURNEY} needs a team", "name provinces of the stack"
+        )
 
 
 def journeys_exist(plan: Plan, known: Known) -> Iterator[Problem]:
@@ -293,6 +307,7 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     names_are_unique,
     provinces_exist,
     capacities_are_of_systems,
+    centres_are_there,
     journeys_exist,
     platforms_are_there,
     curves_fit,

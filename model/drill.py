@@ -16,7 +16,7 @@ class Drill(Value, frozen=True, kw_only=True):
     """Why the drill is held, and what people do when it happens in earnest.
 
     Attributes:
-        id: ``F1`` … ``F16``.
+        id: ``F1`` … ``F16``; of a load that looks for defects as well, ``L1`` …
         source: The sentence of the sources that it answers, with its tag.
         question: What it asks of the systems.
         expects: What is expected of them, one sentence each; the objectives hold the numbers.

@@ -4,16 +4,19 @@ A *system* is a server of the stack: ``national``, ``province:01`` … ``provinc
 ``payment``, and the platforms that a campaign asks for. A *link* is one direction of dialogue, ``source->target``: who
 dials whom. Every link crosses one Toxiproxy proxy of the same name, so that a campaign can break it without touching
 its neighbours.
-``citizen`` is the people's side: citizens at home, and officers at their terminals.
+``citizen`` is the people's side: citizens at home, and officers at their terminals; ``mobile`` reception teams on the
+road, where a campaign has some.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 SHARED_SYSTEMS = ("national", "vneid", "population", "payment")
 PEOPLE = "citizen"
+MOBILE = "mobile"
+"""Mobile reception teams: people who reach their province over a line of their own."""
 
 Platform = Literal["specialised", "codes", "axis", "hotline", "reporting", "tasks", "meetings", "ioc"]
 """A shared system that only runs where a campaign asks for it."""
@@ -70,8 +73,8 @@ def systems(provinces: Iterable[str], platforms: Iterable[str] = ()) -> tuple[st
     return (*SHARED_SYSTEMS, *platforms, *(province_system(code) for code in provinces))
 
 
-def links(provinces: Iterable[str], platforms: Iterable[str] = ()) -> tuple[Link, ...]:
-    """List every link of a stack with these provinces."""
+def links(provinces: Iterable[str], platforms: Iterable[str] = (), mobile: Iterable[str] = ()) -> tuple[Link, ...]:
+    """List every link of a stack with these provinces; ``mobile``: those with mobile reception teams."""
     provinces = tuple(provinces)
     shared = [Link(PEOPLE, name) for name in SHARED_SYSTEMS if name != "population"]
     shared += [Link("national", name) for name in ("vneid", "population", "payment")]
@@ -95,13 +98,21 @@ def links(provinces: Iterable[str], platforms: Iterable[str] = ()) -> tuple[Link
             *(Link(name, target) for target in _each(PLATFORM_DIALS.get(name, ()), provinces)),
         )
     ]
-    return (*shared, *users, *per_province)
+    return (*shared, *users, *per_province, *(Link(MOBILE, province_system(code)) for code in mobile))
 
 
 def _each(kinds: Iterable[str], provinces: Iterable[str]) -> Iterator[str]:
     """Yield the systems of these kinds, every province for ``province``."""
     for kind in kinds:
         yield from map(province_system, provinces) if kind == "province" else (kind,)
+
+
+def mobile_lines(links: Mapping[str, str]) -> dict[str, str]:
+    """Return the addresses of mobile reception teams' lines, by the names that journeys use: ``mobile:11``."""
+    prefix = Link(MOBILE, province_system("")).name
+    return {
+        f"{MOBILE}:{name.removeprefix(prefix)}": address for name, address in links.items() if name.startswith(prefix)
+    }
 
 
 def touched_province(link: str) -> str | None:

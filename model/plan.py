@@ -12,6 +12,7 @@ import msgspec
 
 from model import curves, replay
 from model.capacity import Capacity
+from model.centres import ONE_LEVEL
 from model.curves import Curve
 from model.drill import Alert, BlastRadius, Drill, OperatorStep, SteadyState, Stop
 from model.links import Link, Platform, links, systems
@@ -368,6 +369,8 @@ class Stack(Value, frozen=True, kw_only=True):
         province_processes: Processes that the provincial systems share.
         platforms: Shared systems besides the portal, VNeID, population and payment.
         capacity: Speed of systems, by name or by kind (``province``); those without are as fast as they can be.
+        one_level: Provinces whose service centre has one level, with branches; the others have two: ``model.centres``.
+        mobile: Provinces with mobile reception teams, each with a line of its own: ``mobile->province:11``.
     """
 
     kind: Literal["local", "compose"] = "local"
@@ -375,6 +378,8 @@ class Stack(Value, frozen=True, kw_only=True):
     province_processes: Annotated[int, msgspec.Meta(ge=1, le=34)] = 2
     platforms: tuple[Platform, ...] = ()
     capacity: dict[str, Capacity] = {}  # noqa: RUF012  msgspec copies it
+    one_level: tuple[str, ...] = ONE_LEVEL
+    mobile: tuple[str, ...] = ()
 
 
 class Cutover(Value, frozen=True, kw_only=True):
@@ -483,7 +488,7 @@ class Plan(Value, frozen=True, kw_only=True):
     @property
     def links(self) -> tuple[Link, ...]:
         """Every link of the stack."""
-        return links(self.stack.provinces, self.stack.platforms)
+        return links(self.stack.provinces, self.stack.platforms, self.stack.mobile)
 
     def spans(self) -> Iterator[tuple[float, float, Phase]]:
         """Yield (start, end, phase) in seconds from t0, in order."""

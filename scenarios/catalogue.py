@@ -15,6 +15,7 @@ from scenarios.journeys import (
     officer,
     old_codes,
     old_interface,
+    reception,
 )
 from scenarios.personas import DOUBLE_SUBMIT, ENDINGS
 from scenarios.session import Session
@@ -22,9 +23,15 @@ from scenarios.session import Session
 
 @dataclass(slots=True)
 class Memory:
-    """Codes of recent submissions, for personas who follow one up."""
+    """What personas know of each other.
+
+    Attributes:
+        codes: Of recent submissions, for who follows one up.
+        shifts: Commune -> the session of the officer who logged in there first.
+    """
 
     codes: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
+    shifts: dict[str, str] = field(default_factory=dict)
 
     def recent(self) -> str | None:
         """Return a recent code, each in its turn; None before the first submission."""
@@ -122,8 +129,32 @@ def _follow_up(session: Session, memory: Memory) -> None:
     inspector.follow_up(session, memory.any(session.arrival.seed))
 
 
+def _check_unit_table(session: Session, memory: Memory) -> None:
+    inspector.check_unit_table(session)
+
+
 def _broker(session: Session, memory: Memory) -> None:
     inspector.broker(session)
+
+
+def _assisted(session: Session, memory: Memory) -> None:
+    memory.codes.append(reception.assisted(session))
+
+
+def _novice_intake(session: Session, memory: Memory) -> None:
+    reception.novice(session)
+
+
+def _centre_intake(session: Session, memory: Memory) -> None:
+    reception.at_the_centre(session)
+
+
+def _mobile_reception(session: Session, memory: Memory) -> None:
+    reception.on_the_road(session)
+
+
+def _shift_intake(session: Session, memory: Memory) -> None:
+    reception.in_shift(session, memory.shifts)
 
 
 JOURNEYS: dict[str, tuple[Callable[[Session, Memory], None], str]] = {
@@ -158,11 +189,27 @@ JOURNEYS: dict[str, tuple[Callable[[Session, Memory], None], str]] = {
     "old-interface": (_old_interface, "a citizen begins at the old interface and ends where T_cutover leads"),
     "follow-up": (_follow_up, "a citizen looks whether an older dossier is done, or forgotten"),
     "broker": (_broker, "one account submits in a burst until it is throttled"),
+    "check-unit-table": (_check_unit_table, "an operator compares unit tables with the register's"),
+    "assisted": (
+        _assisted,
+        "a helper at a reception point fills in and sends for a citizen, who finds it as their own",
+    ),
+    "novice-intake": (_novice_intake, "an officer in training takes a dossier in: slips, and a colleague who helps"),
+    "centre-intake": (
+        _centre_intake,
+        "an officer of a centre or branch takes a dossier in; the desk that decides opens it",
+    ),
+    "mobile-reception": (_mobile_reception, "a team on the road takes a dossier in at home, over a line of its own"),
+    "shift-intake": (
+        _shift_intake,
+        "an officer who is logged in takes a dossier in: the registration and nothing else",
+    ),
 }
 
 PLATFORMS: dict[str, str] = {
     "data-only": "specialised",
     "data-only-counter": "specialised",
+    "check-unit-table": "codes",
     "send-document": "axis",
     "receive-documents": "axis",
     "call-hotline": "hotline",
@@ -280,6 +327,31 @@ EXPECTED: dict[str, dict[str, float]] = {
         "national.submit": 0.5,
     },
     "follow-up": {"national.follow_up": 1},
+    "check-unit-table": {"codes.versions": 1, "national.unit_table": 1, "province.unit_table": 1},
+    "assisted": {**_LOG_IN, "national.procedures": 1, "national.submit": 1 + DOUBLE_SUBMIT, "national.mine": 1},
+    "novice-intake": {
+        "province.session": 1,
+        "province.slip": 1,
+        "province.population": 1,
+        "province.save_draft": 1,
+        "province.ask_help": 1,
+        "province.questions": 1,
+        "province.answer_help": 1,
+        "province.resume_draft": 1,
+        "province.intake": 1,
+    },
+    "centre-intake": {"province.session": 2, "province.intake": 1, "province.open_dossier": 1},
+    "mobile-reception": {
+        "mobile.session": 1 + drafts.LATER,
+        "mobile.save_draft": 3,
+        "mobile.announce": 1,
+        "mobile.upload": _PIECES,
+        "mobile.attach": 1,
+        "mobile.resume_draft": 1 + drafts.LATER,
+        "mobile.intake": 1,
+        "mobile.stub": 1,
+    },
+    "shift-intake": {"province.session": 0.01, "province.intake": 1 + DOUBLE_SUBMIT},
     "broker": {**_LOG_IN, "national.broker_submit": 32, "national.throttled": 1},
 }
 """Requests of each operation that a journey makes on average: what `plan` estimates with, not a measurement [A]."""

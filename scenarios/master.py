@@ -16,6 +16,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner
 
 from model import plan as plans
+from model.links import mobile_lines
 from model.record import Record
 from scenarios.delivery import Inbox
 from scenarios.lines import say
@@ -145,7 +146,9 @@ class Master:
             return
         member = Member(len(self.members), data["name"], client)
         self.members.append(member)
-        addresses = {name: system["url"] for name, system in self._stack["systems"].items()}
+        addresses = {name: system["url"] for name, system in self._stack["systems"].items()} | mobile_lines(
+            self._stack["links"]
+        )
         brief = {
             "index": member.index,
             "run": self._run,

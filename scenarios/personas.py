@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from model import people, places, procedures, traffic
+from model.checks import MOBILE_JOURNEY
 from model.plan import Plan
 from model.replay import Who
 from scenarios.schedule import due_times, replayed
@@ -35,6 +36,7 @@ class Arrival:
         double_submit: Whether the submission is sent twice.
         ending: How an officer's work ends: a key of ``ENDINGS``.
         seed: Of the random choices that this person makes on the way: pauses before a retry.
+        one_level: Whether the province's service centre has one level.
     """
 
     number: int
@@ -48,6 +50,7 @@ class Arrival:
     double_submit: bool
     ending: str
     seed: int = 0
+    one_level: bool = False
 
 
 T = TypeVar("T", bound=Hashable)
@@ -90,6 +93,8 @@ class Crowd:
         self.plan = plan
         self._journeys = Weighted(plan.load.journeys)
         self._provinces = Weighted(traffic.province_weights(plan.stack.provinces))
+        self._teams = Weighted(traffic.province_weights(plan.stack.mobile)) if plan.stack.mobile else self._provinces
+        self._one_level = frozenset(plan.stack.one_level)
         self._communes = {code: places.communes_of(code) for code in plan.stack.provinces}
         catalogue = procedures.procedures()
         self._online = Weighted({p.code: p.weight for p in catalogue.values() if p.online})
@@ -110,7 +115,8 @@ class Crowd:
         draw = draws(self.plan.seed, number)
         known = self._recorded(number) if self._replayed else _ANYONE
         journey = known.journey or self._journeys.at(draw[0] * _UNIT)
-        province = known.province or self._provinces.at(draw[1] * _UNIT)
+        where = self._teams if journey == MOBILE_JOURNEY else self._provinces
+        province = known.province or where.at(draw[1] * _UNIT)
         communes = self._communes[province]
         procedure = self._wanted(journey).at(draw[3] * _UNIT)
         return Arrival(
@@ -125,13 +131,14 @@ class Crowd:
             double_submit=draw[5] * _UNIT < DOUBLE_SUBMIT,
             ending=self._endings.at(draw[6] * _UNIT),
             seed=draw[7],
+            one_level=province in self._one_level,
         )
 
     def _wanted(self, journey: str) -> Weighted[str]:
         """Return the procedures that people of a journey may want."""
         if journey.startswith("data-only"):
             return self._paperless
-        return self._online if journey.startswith("submit-") else self._counter
+        return self._online if journey.startswith("submit-") or journey == "assisted" else self._counter
 
     def _recorded(self, number: int) -> Who:
         return next((part[number] for part in self._replayed if number in part.numbers), _ANYONE)

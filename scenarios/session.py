@@ -161,6 +161,15 @@ class Session:
         headers, body = _encoded(form) if form else ({}, b"")
         return self._call(operation, system, method, path, headers, body, check or _any_page)[1]
 
+    def refused(self, operation: str, system: str, path: str, body: Mapping[str, Any], refusal: Check) -> Any:
+        """POST what must be refused with a 4xx that passes ``refusal``; otherwise like ``post``."""
+        headers, data = _encoded(body)
+
+        def attempt() -> Attempt:
+            return self._send(operation, system, "POST", path, headers, data, lambda *_: False, refusal)
+
+        return self._persist(operation, attempt)[0]
+
     def redirect(self, operation: str, system: str, path: str) -> str:
         """GET a redirect and return where it leads, without going there."""
         answer = self._call(operation, system, "GET", path, {}, b"", lambda _, a: "location" in a.headers)[1]

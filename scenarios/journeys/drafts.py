@@ -35,7 +35,7 @@ class Place:
     system: str
     write: str
     state: State
-    log_in: Callable[[Session], None]
+    log_in: Callable[[Session], object]
 
     def operation(self, action: str) -> str:
         """Name an operation."""
@@ -73,14 +73,14 @@ class Desk:
 
     def work(self) -> str:
         """Fill in, attach, look the draft through, submit; return the code."""
-        self._persist(lambda: self.place.log_in(self.session))
+        self.persist(lambda: self.place.log_in(self.session))
         for content in self._stages():
-            self._persist(partial(self._save, content))
-        self._persist(self._upload)
+            self.persist(partial(self._save, content))
+        self.persist(self._upload)
         if self._rng.random() < LATER:
             self._leave()
-        self._persist(self._resume)
-        return self._persist(self._submit)
+        self.persist(self._resume)
+        return self.persist(self._submit)
 
     def _stages(self) -> Iterator[dict[str, Any]]:
         """Yield what the draft holds after each step."""
@@ -96,7 +96,7 @@ class Desk:
         yield content
         yield {**content, "form": {"SoBan": 1 + arrival.number % 3, "GhiChu": f"Từ bản nháp, lượt {arrival.number}"}}
 
-    def _persist(self, step: Callable[[], T]) -> T:
+    def persist(self, step: Callable[[], T]) -> T:
         """Take a step; whom the line fails comes back later, logs in again and goes on; raises JourneyFailed."""
         while True:
             try:

@@ -1,4 +1,4 @@
-"""People who look whether the office works: a citizen who waits, and an account that submits in a burst."""
+"""People who look whether the office works: a citizen who waits, a burst from one account, an operator on duty."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from model import people
 from model.dossier import State
-from scenarios.journeys import citizen
+from scenarios.journeys import citizen, officer
 from scenarios.session import JourneyFailed, Session
 from scenarios.writes import Write
 
@@ -54,3 +54,12 @@ def broker(session: Session) -> None:
             throttled = True
             break
     session.get("national.throttled", "national", "/procedures?limit=1", lambda c, _: throttled)
+
+
+def check_unit_table(session: Session) -> None:
+    """Compare the unit tables of portal and province with the version that the register has in force."""
+    listed = session.get("codes.versions", "codes", "/versions", lambda c, _: bool(c["items"]))
+    newest = listed["items"][-1]
+    for system in ("national", officer.province(session)):
+        operation = f"{system.partition(':')[0]}.unit_table"
+        session.get(operation, system, "/units", lambda c, _: c == newest)

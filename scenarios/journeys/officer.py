@@ -74,17 +74,25 @@ def step(session: Session, code: str, action: str) -> None:
     )
 
 
-def log_in(session: Session) -> None:
-    """Open an officer's session at the provincial system."""
-    account = f"cb.{session.arrival.commune}"
+def log_in(session: Session, place: str = "", system: str = "") -> str:
+    """Open an officer's session at the provincial system, and return it.
+
+    Args:
+        session: The officer's.
+        place: Where the officer works: a commune, a centre, a branch; left out: the arrival's commune.
+        system: How the system is reached; left out: over the province's usual line.
+    """
+    account = f"cb.{place or session.arrival.commune}"
+    system = system or province(session)
     opened = session.post(
-        "province.session",
-        province(session),
+        f"{system.partition(':')[0]}.session",
+        system,
         "/officer/session",
         {"account": account, "password": f"mk.{account}"},
         lambda c, _: bool(c["session"]),
     )
-    session.authorise(province(session), opened["session"])
+    session.authorise(system, opened["session"])
+    return str(opened["session"])
 
 
 def province(session: Session) -> str:
