@@ -58,8 +58,8 @@ def groups(plan: Plan) -> tuple[Group, ...]:
     return tuple(group for group in parts if group.systems)
 
 
-class MockStack(ABC):
-    """Mock systems behind proxies, wherever they run.
+class Stack(ABC):
+    """The systems of a run, wherever they are; those that are ours behind proxies.
 
     Attributes:
         addresses: System name -> its own ``host:port``.
@@ -178,7 +178,7 @@ class MockStack(ABC):
         self._record.write_json("stack.json", {"toxiproxy": toxiproxy, "systems": systems, "links": self.routes})
 
 
-class LocalStack(MockStack):
+class LocalStack(Stack):
     """Mock systems as processes of this machine.
 
     Attributes:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from model import curves, drill_checks, migration_checks, places
+from model import curves, drill_checks, migration_checks, places, target_checks
 from model.links import matching, touched_province
 from model.plan import LINK_KINDS, Day, Fault, Objective, Phase, Plan, Replay, Sine, Spike, Step
 from model.scope import choices
@@ -301,6 +301,7 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     drill_checks.alerts_can_fire,
     drill_checks.weaknesses_exist,
     migration_checks.migration_fits,
+    target_checks.external_suits,
 )
 
 

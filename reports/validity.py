@@ -179,6 +179,10 @@ ACCIDENTS = {
 def _accidents(events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     happened = {str(event["event"]) for event in events}
     yield from (reason for name, reason in ACCIDENTS.items() if name in happened)
+    for event in events:
+        if event["event"] == "load_forbidden":
+            yield f"load: aborted, {event.get('reason')}"
+            break
     if "run_finished" not in happened:
         yield "the run didn't come to its end (no run_finished event); run the campaign again"
 

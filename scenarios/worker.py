@@ -1,5 +1,6 @@
 """A worker of the load: joins a master, runs its shares of the schedule, delivers what it recorded."""
 
+import os
 import socket
 import statistics
 import time
@@ -13,9 +14,14 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from model import plan as plans
+from model.plan import Plan
 from model.record import Record
+from model.target_checks import rate_for_load
+from model.targets import SecretError
 from scenarios.delivery import Outbox
 from scenarios.engine import Engine
+from scenarios.guard import Guard
+from scenarios.guarded import GuardedNetwork
 from scenarios.lines import say
 from scenarios.recorder import Recorder
 from scenarios.shares import Division
@@ -58,8 +64,19 @@ class Worker:
         name: What it calls itself.
     """
 
-    def __init__(self, host: str, port: int, name: str, folder: Path, delivers: bool) -> None:
+    def __init__(self, host: str, port: int, name: str, folder: Path, delivers: bool, plan: str = "") -> None:
+        """Connect; raises Refused.
+
+        Args:
+            host: Of the master.
+            port: Of the master.
+            name: What it calls itself.
+            folder: The record, or a spool.
+            delivers: Whether rows are sent to the master.
+            plan: Fingerprint of the plan that it may run; empty: of any that leads to systems of the master's own.
+        """
         self.name = name
+        self._allowed = plan
         self._record = Record(folder)
         self._delivers = delivers
         self._brief: AsyncResult = AsyncResult()
@@ -95,11 +112,14 @@ class Worker:
         brief = self._join()
         index = int(brief["index"])
         recorder = Recorder(self._record, index)
-        addresses = {name: url.partition("://")[2] for name, url in brief["addresses"].items()}
-        engine = Engine(plans.decode(brief["plan"].encode()), recorder, addresses, brief["run"])
+        plan = checked(brief["plan"].encode(), self._allowed)
+        external = self._external(plan, brief)
+        engine = Engine(plan, recorder, brief["addresses"], brief["run"], external)
         engine.shares.divisions = self._divisions
         self._engine = engine
         helpers = [gevent.spawn(self._watch_master, engine)]
+        if external is not None:
+            helpers.append(gevent.spawn(external.guard.watch))
         if self._delivers:
             self._outbox = Outbox(self._record, f"worker-{index}")
             helpers.append(gevent.spawn(self._deliver, self._outbox))
@@ -114,6 +134,21 @@ class Worker:
         self._send("tally", index=index, **asdict(tally))
         Schedule.over.set()
         gevent.killall(helpers)
+
+    def _external(self, plan: Plan, brief: dict[str, Any]) -> GuardedNetwork | None:
+        """Return the way into other people's systems; None where the plan has none."""
+        if plan.targets is None:
+            return None
+        guard = Guard(
+            plan.targets,
+            rate_for_load(plan, plan.targets) / brief["workers"],
+            lambda reason: self._send("guarded", index=brief["index"], reason=reason),
+        )
+        try:
+            credentials = plan.targets.credentials(os.environ)
+        except SecretError as error:
+            raise Refused(str(error)) from None
+        return GuardedNetwork(plan, plan.targets, guard, credentials, brief["proxies"])
 
     def _join(self) -> dict[str, Any]:
         self._send("hello", name=self.name, version=fingerprint())
@@ -178,6 +213,21 @@ class Worker:
 
     def _send(self, kind: str, **data: object) -> None:
         self._runner.send_message(kind, data)
+
+
+def checked(data: bytes, allowed: str) -> Plan:
+    """Return a plan that came from a master; raises Refused where it isn't the one that is allowed here.
+
+    Args:
+        data: The plan as it was written.
+        allowed: Its fingerprint; empty: a plan that leads to systems of the master's own.
+    """
+    found, plan = plans.fingerprint(data), plans.decode(data)
+    if allowed and found != allowed:
+        raise Refused(f"the plan was altered: its fingerprint is {found[:16]}, {allowed[:16]} is allowed; nothing was sent")
+    if plan.targets is not None and not allowed:
+        raise Refused("the plan loads other people's systems: start the worker with --plan and what `run` says")
+    return plan
 
 
 def _await_master(host: str, port: int) -> None:
