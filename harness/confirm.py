@@ -16,7 +16,7 @@ from model.targets import Auth
 
 
 def show(plan: Plan, console: Console) -> None:
-    """Print what a run would touch; names are looked up, nothing is sent. Raises UsageError for undeclared addresses."""
+    """Print what a run would touch; names are looked up, nothing is sent. Raises UsageError as ``resolved`` does."""
     targets = plan.targets
     assert targets is not None
     found = external.resolved(plan)

@@ -4,11 +4,13 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from faults.kinds.base import FaultError
 from faults.leases import TakenLease
+from faults.probe import Question
 from faults.server import Server
 from faults.toxiproxy import Proxies
 from harness.errors import UsageError
@@ -67,7 +69,7 @@ def _window(targets: Targets) -> str:
 
 
 def _time(moment: float) -> str:
-    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
 class ExternalStack(Stack):
@@ -99,6 +101,16 @@ class ExternalStack(Stack):
         self._record.write_json("stack.json", {"toxiproxy": toxiproxy, "systems": systems, "links": self.routes})
         self._events.write("targets_resolved", systems={name: list(where) for name, where in found.items()})
         self._events.write("stack_started", systems=len(systems), links=len(self.routes))
+
+    def questions(self) -> dict[str, Question]:
+        """Return what proofs ask at each link that a fault breaks."""
+        targets = self._plan.targets
+        assert targets is not None
+        found = {}
+        for link in proxied(self._plan):
+            url = urlsplit(targets.target(link.target).url_for(link.target))
+            found[link.name] = Question(url.path + targets.target(link.target).probe, url.netloc)
+        return found
 
     def _entry(self, system: str, url: str) -> Mapping[str, object]:
         proxy = self.routes.get(f"{PEOPLE}->{system}")

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -271,7 +271,7 @@ def send_load(
     t0 = time.monotonic() + generator.lead
     parts.events.t0 = t0
     parts.watchdog.set_t0(t0)
-    timeline, drill = schedule(plan, parts, progress, unattended)
+    timeline, drill = schedule(plan, parts, progress, unattended, lambda: generator.forbidden)
     parts.stack.announce_cutover(t0)
     generator.begin(t0)
     parts.events.write("t0", monotonic=t0)
@@ -296,9 +296,12 @@ def send_load(
     return timeline.failures
 
 
-def schedule(plan: Plan, parts: Parts, progress: Progress, unattended: bool) -> tuple[Timeline, Drill]:
+def schedule(
+    plan: Plan, parts: Parts, progress: Progress, unattended: bool, forbidden: Callable[[], str] = str
+) -> tuple[Timeline, Drill]:
     """Put the faults on the run's clock, and what decides about them beside it."""
-    site = Site(parts.proxies, parts.stack, parts.stack.addresses, parts.stack.token)
+    stack = parts.stack
+    site = Site(parts.proxies, stack, stack.addresses, stack.token, stack.questions(), forbidden)
     lives = [Life(fault, site=site, watchdog=parts.watchdog, events=parts.events) for fault in plan.faults]
     timeline = Timeline(lives, parts.events.t0 or 0.0, partial(blast.excess, plan), parts.events)
     drill = Drill(

@@ -15,6 +15,7 @@ from pathlib import Path
 from faults.control import ask
 from faults.kinds.base import FaultError
 from faults.leases import LimitLease, StopLease, TakenLease, limit_lease, stop_lease
+from faults.probe import Question
 from faults.server import Server
 from faults.toxiproxy import Proxies
 from harness.errors import HarnessError
@@ -77,6 +78,10 @@ class Stack(ABC):
         self.token = secrets.token_hex(16)
         self._server: Server | None = None
         self._state = ""
+
+    def questions(self) -> dict[str, Question]:
+        """Return what proofs of faults ask at links to systems that aren't ours; ours have a question of their own."""
+        return {}
 
     @abstractmethod
     def start(self, server: Server, proxies: Proxies) -> None:

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 UNSEEN = frozenset({"sync_lag", "drain_time", "convergence_time"})
 """Indicators that need look-ups which only our mocks offer."""
-PADDED = frozenset({"bandwidth", "limit_data", "slicer"})
-"""Kinds that are proved with padding which only our mocks send."""
-PROBES = 2.0
-"""Requests per second, beside those of the journeys, that proofs of link faults may take of the rate [A]."""
+PROVABLE = frozenset({"latency", "timeout", "reset_peer", "down"})
+"""Kinds that are proved with a few plain requests, on any system."""
+PROBES = 10.0
+"""Requests per second and link, beside those of the journeys, that proofs of faults take at most: one at a time, and a
+tenth of a second between two (``faults.part``)."""
 
 
 def external_suits(plan: Plan, known: "Known") -> Iterator[Problem]:
@@ -70,8 +71,8 @@ def _fault(targets: Targets, fault: Fault, index: int) -> Iterator[Problem]:
         return
     for link in fault.targets:
         yield from _link(targets, link, path)
-    if fault.kind in PADDED:
-        what = f"{fault.kind} can't be proved on systems that send no padding"
+    if fault.kind not in PROVABLE:
+        what = f"{fault.kind} can only be proved on our own mocks"
         yield Problem((*path, "kind"), what, "use latency, timeout, reset_peer or down")
 
 
@@ -85,11 +86,17 @@ def _link(targets: Targets, link: str, path: tuple[str, int]) -> Iterator[Proble
     elif targets.systems[name].url.startswith("https://"):
         what = f"{link} carries TLS, through which no fault can be proved"
         yield Problem((*path, "link"), what, "break a link to an http:// address")
+    elif not targets.systems[name].probe:
+        what = f"{system} has no probe in the targets file, so no fault on {link} can be proved"
+        yield Problem((*path, "link"), what, 'add probe = "/path that answers 200"')
 
 
 def _rate(plan: Plan, targets: Targets) -> Iterator[Problem]:
     peak = peak_requests(plan, targets)
-    if peak > rate_for_load(plan, targets):
+    if not rate_for_load(plan, targets):
+        what = f"of {targets.rate:g} requests/s, {PROBES:g} for each link that a fault breaks leave none"
+        yield Problem(("faults",), what, "break fewer links, or have a higher rate authorised")
+    elif peak > rate_for_load(plan, targets):
         what = f"up to {peak:.4g} requests/s would leave, {rate_for_load(plan, targets):g} are authorised for them"
         yield Problem(("load", "scale"), what, f"lower it to {_scale(plan, peak, targets):g} or less")
 
@@ -109,7 +116,7 @@ def peak_requests(plan: Plan, targets: Targets) -> float:
 
 def rate_for_load(plan: Plan, targets: Targets) -> float:
     """Return the authorised rate less what proofs of faults may take of it."""
-    return max(targets.rate - (PROBES if plan.faults else 0.0), 0.0)
+    return max(targets.rate - PROBES * sum(len(fault.targets) for fault in plan.faults), 0.0)
 
 
 def proxied(plan: Plan) -> tuple[Link, ...]:

@@ -83,6 +83,8 @@ def systems_are_known(targets: Targets) -> Iterator[Problem]:
         if name not in known:
             yield Problem(path, f"unknown system {shown(name)}", did_you_mean(name, known))
         yield from _url(target, (*path, "url"))
+        if target.probe:
+            yield from _path(target.probe, (*path, "probe"))
         yield from _networks(target, (*path, "addresses"))
         if target.auth is not None:
             yield from _auth(target.auth, (*path, "auth"))

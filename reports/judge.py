@@ -70,6 +70,7 @@ class Judgement:
         conduct: Steady state, stop conditions, people's steps.
         recovery: One per fault, in the plan's order.
         alerts: In the plan's order.
+        look_ups: What was looked up in external systems; None where the systems are ours.
     """
 
     verdict: Verdict
@@ -82,6 +83,7 @@ class Judgement:
     conduct: Conduct
     recovery: tuple[Recovery, ...]
     alerts: tuple[AlertResult, ...]
+    look_ups: LookUps | None = None
 
 
 Reason = tuple[Verdict, str]
@@ -119,7 +121,7 @@ def judge(record: Record) -> Judgement:
             *_verdicts("inconclusive", agreement.doubts(record, evidence)),
         ]
     verdict, said = worst([verdict for verdict, _ in reasons]), _reasons(plan, reasons, audited, entries, load, looked)
-    return Judgement(verdict, said, objectives, audited, entries, load, faults, conducted, course, fired)
+    return Judgement(verdict, said, objectives, audited, entries, load, faults, conducted, course, fired, looked)
 
 
 def write(record: Record, judgement: Judgement) -> None:
@@ -161,6 +163,7 @@ def verdict_json(judgement: Judgement) -> dict[str, Any]:
         **_tidy(asdict(judgement.conduct)),
         "recovery": _tidy([asdict(course) for course in judgement.recovery]),
         "alerts": _tidy([asdict(result) for result in judgement.alerts]),
+        **({"look_ups": judgement.look_ups.sentence} if judgement.look_ups else {}),
     }
 
 

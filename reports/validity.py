@@ -131,6 +131,9 @@ def doubts(
     database: duckdb.DuckDBPyConnection, plan: Plan, events: Sequence[Mapping[str, Any]], load: Load
 ) -> Iterator[str]:
     """Yield every reason for which the load proves nothing, and what to change."""
+    forbidden = [str(event.get("reason")) for event in events if event["event"] == "load_forbidden"]
+    if forbidden:
+        yield f"load: aborted, nothing left any more: {forbidden[0]}"
     if not load.samples:
         yield "load: no samples, nothing was measured; run the campaign again"
     if not load.stopped:
@@ -179,10 +182,6 @@ ACCIDENTS = {
 def _accidents(events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     happened = {str(event["event"]) for event in events}
     yield from (reason for name, reason in ACCIDENTS.items() if name in happened)
-    for event in events:
-        if event["event"] == "load_forbidden":
-            yield f"load: aborted, {event.get('reason')}"
-            break
     if "run_finished" not in happened:
         yield "the run didn't come to its end (no run_finished event); run the campaign again"
 

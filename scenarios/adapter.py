@@ -83,6 +83,7 @@ class Adapter:
 
     def _reader(self, step: Step) -> Callable[[Answer], dict[str, Any] | None]:
         """Return what reads a reply; None of it where something is missing, or a secret came back."""
+
         def read(answer: Answer) -> dict[str, Any] | None:
             content = answer.json()
             try:

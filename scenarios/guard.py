@@ -149,4 +149,3 @@ class CheckedResolver(Resolver):
         for _, address in found:
             if undeclared(address[0], self._networks):
                 self._guard.forbid(f"{self.host} leads to {address[0]}, which the targets file doesn't declare")
-

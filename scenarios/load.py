@@ -16,10 +16,11 @@ import locust  # noqa: F401  # patches the standard library before anything else
 from locust.rpc import Message, zmqrpc
 
 from model.record import Record
+from scenarios.briefing import Refused
 from scenarios.delivery import Outbox
 from scenarios.lines import listen, say
 from scenarios.master import Master, serve
-from scenarios.worker import DELIVERED_WITHIN, Refused, Worker
+from scenarios.worker import DELIVERED_WITHIN, Worker
 
 
 def main() -> int:

@@ -19,11 +19,11 @@ from model.plan import Plan
 from model.record import Record
 from model.targets import Audit, SecretError, Targets
 from scenarios.adapter import Words, address, at, filled, original
+from scenarios.briefing import Refused, checked
 from scenarios.guard import Forbidden, Guard
 from scenarios.guarded import GuardedNetwork
 from scenarios.http import Reply
 from scenarios.lines import listen, say
-from scenarios.worker import Refused, checked
 
 AT_ONCE = 8
 """Look-ups in flight."""

@@ -165,7 +165,9 @@ class Master:
         if any(member.name == data["name"] and not member.lost for member in self.members):
             return f"a worker named {data['name']} is there already: give this one another --name"
         if self._external and len(self.members) >= self._expected:
-            return f"the authorised rate is divided among {self._expected} workers, and all have come: begin another run"
+            return (
+                f"the authorised rate is divided among {self._expected} workers, and all have come: begin another run"
+            )
         return ""
 
     def _clock(self, client: str, data: dict[str, Any]) -> None:

@@ -98,6 +98,7 @@ class Request:
     read: Read | None = None
     through: Transport | None = None
 
+
 WORTH_A_RETRY = frozenset({"refused", "reset", "timeout", "http_5xx"})
 """Outcomes after which a citizen tries again; so does one who was told 429, Too Many Requests."""
 

@@ -13,11 +13,11 @@ from gevent.event import AsyncResult
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from model import plan as plans
 from model.plan import Plan
 from model.record import Record
 from model.target_checks import rate_for_load
 from model.targets import SecretError
+from scenarios.briefing import Refused, checked
 from scenarios.delivery import Outbox
 from scenarios.engine import Engine
 from scenarios.guard import Guard
@@ -38,10 +38,6 @@ PINGS = 9
 """Measurements of the clock's offset; the one with the shortest round trip counts."""
 DELIVERED_WITHIN = 20.0
 """Seconds in which the master must have taken the last rows."""
-
-
-class Refused(Exception):
-    """The master doesn't want this worker, or isn't there: why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,21 +209,6 @@ class Worker:
 
     def _send(self, kind: str, **data: object) -> None:
         self._runner.send_message(kind, data)
-
-
-def checked(data: bytes, allowed: str) -> Plan:
-    """Return a plan that came from a master; raises Refused where it isn't the one that is allowed here.
-
-    Args:
-        data: The plan as it was written.
-        allowed: Its fingerprint; empty: a plan that leads to systems of the master's own.
-    """
-    found, plan = plans.fingerprint(data), plans.decode(data)
-    if allowed and found != allowed:
-        raise Refused(f"the plan was altered: its fingerprint is {found[:16]}, {allowed[:16]} is allowed; nothing was sent")
-    if plan.targets is not None and not allowed:
-        raise Refused("the plan loads other people's systems: start the worker with --plan and what `run` says")
-    return plan
 
 
 def _await_master(host: str, port: int) -> None:
