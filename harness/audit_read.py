@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import httpx
 
@@ -18,6 +18,12 @@ READ_TIMEOUT = 10.0
 """Seconds that a listing request may take."""
 LOOK_TIMEOUT = 1.0
 """Seconds that a look at an outbox may take: draining is bounded, and a system that hangs must not stretch it."""
+AGAIN = 0.1
+"""Seconds between two looks at outboxes in which something waits."""
+QUIET = 0.5
+"""Seconds between two looks at empty outboxes: what is on its way from one to another arrives in between."""
+UNSETTLED = 10.0
+"""Seconds after which outboxes that are empty, but were used since the last look, aren't looked at again."""
 READERS = 8
 """Systems that are read at once."""
 PASSES = (1, 2)
@@ -26,6 +32,18 @@ PASSES = (1, 2)
 def audited(addresses: Mapping[str, str]) -> dict[str, str]:
     """Return the systems that hold dossiers: the portal and the provinces."""
     return {name: url for name, url in addresses.items() if name == "national" or province_of(name)}
+
+
+class Outboxes(NamedTuple):
+    """What one look at all outboxes found.
+
+    Attributes:
+        pending: Messages that wait; a system that doesn't answer counts as one.
+        stored: Messages that each system ever put into its outbox.
+    """
+
+    pending: int
+    stored: tuple[int, ...]
 
 
 class Reader:
@@ -47,7 +65,10 @@ class Reader:
         self._client.close()
 
     def drain(self, timeout: float, stopped: Callable[[], bool], told: Callable[[int], None]) -> None:
-        """Wait until every outbox is empty, at most ``timeout`` seconds; the events say how long it took.
+        """Wait until every outbox is empty and stays so, at most ``timeout`` seconds; the events say how long it took.
+
+        A message may move from a system that wasn't looked at yet to one that was: the outboxes are empty when a second
+        look finds them empty and nothing was put into one in between.
 
         Args:
             timeout: Seconds.
@@ -56,30 +77,37 @@ class Reader:
         """
         self._events.write("drain_started")
         began = time.monotonic()
-        backlog = self._backlog()
-        while backlog and time.monotonic() - began < timeout and not stopped():
-            told(backlog)
-            time.sleep(0.1)
-            backlog = self._backlog()
+        before, since = None, began
+        while True:
+            at, look = time.monotonic(), self._outboxes()
+            settled = look.pending == 0 and look == before
+            patience = timeout if look.pending else timeout + UNSETTLED
+            if settled or at - began >= patience or (look.pending and stopped()):
+                break
+            before, since = look, at
+            if look.pending:
+                told(look.pending)
+            time.sleep(AGAIN if look.pending else QUIET)
         self._events.write(
             "drain_finished",
-            seconds=round(time.monotonic() - began, 3),
-            drained=not backlog,
-            backlog=backlog,
+            seconds=round((since if settled else time.monotonic()) - began, 3),
+            drained=settled,
+            backlog=look.pending,
         )
 
-    def _backlog(self) -> int:
-        """Count the messages that wait; a system that doesn't answer counts as one."""
+    def _outboxes(self) -> Outboxes:
         holders = [*audited(self.addresses), "payment"]
         with ThreadPoolExecutor(READERS) as pool:
-            return sum(pool.map(self._pending, holders))
+            looks = list(pool.map(self._outbox, holders))
+        return Outboxes(sum(pending for pending, _ in looks), tuple(stored for _, stored in looks))
 
-    def _pending(self, system: str) -> int:
+    def _outbox(self, system: str) -> tuple[int, int]:
         try:
             answer = self._client.get(f"http://{self.addresses[system]}/outbox", timeout=LOOK_TIMEOUT)
-            return int(answer.raise_for_status().json()["pending"])
+            content = answer.raise_for_status().json()
+            return int(content["pending"]), int(content["stored"])
         except (httpx.HTTPError, ValueError, KeyError):
-            return 1
+            return 1, 0
 
     def read(self) -> None:
         """Read every system that holds dossiers twice, into the record's ``reads``.

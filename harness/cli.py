@@ -4,6 +4,7 @@ Heavy libraries are imported by the command that needs them: the first request l
 """
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -85,6 +86,8 @@ def main() -> None:
         code = _tell(str(error), BROKEN)
     except Exception as error:
         code = _unforeseen(error)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the end is told: a last Ctrl-C doesn't change the exit code
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
 
 

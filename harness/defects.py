@@ -2,7 +2,8 @@
 
 import msgspec
 
-from model import traffic
+from model import blast, traffic
+from model.campaign import CampaignError
 from model.links import province_system
 from model.plan import Fault, Plan
 
@@ -13,7 +14,10 @@ KILL_AT, KILL_FOR = 0.5, 2.0
 
 
 def with_triggers(plan: Plan) -> Plan:
-    """Add the faults that the plan's defects need: a kill of the busiest province for ``ack-before-commit``."""
+    """Add the faults that the plan's defects need: a kill of the busiest province for ``ack-before-commit``.
+
+    Raises CampaignError where that is more than the campaign may break.
+    """
     if KILLED_BY not in plan.defects or any(fault.kind == "kill" for fault in plan.faults):
         return plan
     weights = traffic.province_weights(plan.stack.provinces)
@@ -25,4 +29,19 @@ def with_triggers(plan: Plan) -> Plan:
         start=plan.duration * KILL_AT,
         duration=min(KILL_FOR, plan.duration * (1 - KILL_AT)),
     )
-    return msgspec.structs.replace(plan, faults=(*plan.faults, kill))
+    changed = msgspec.structs.replace(plan, faults=(*plan.faults, kill))
+    too_much = _too_much(changed, kill)
+    if too_much:
+        raise CampaignError(
+            f"--defect {KILLED_BY}: kills {kill.system} to show itself, which breaks {too_much}; "
+            "widen blast_radius, or leave the defect out"
+        )
+    return changed
+
+
+def _too_much(plan: Plan, kill: Fault) -> str | None:
+    """Say what a kill breaks that is protected, or more than may be broken at once."""
+    target = blast.protected(plan, kill)
+    if target:
+        return f"{target}, which is protected"
+    return next(filter(None, (blast.excess(plan, together) for _, together in blast.moments(plan))), None)

@@ -1,5 +1,6 @@
 """Spools while they grow: the rows that were appended since the last look."""
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,5 +21,4 @@ class Tail:
                 data = file.read().partition(b"\0")[0]
             whole = data.rfind(b"\n") + 1
             self._offsets[path] = self._offsets.get(path, 0) + whole
-            for line in data[:whole].decode().splitlines():
-                yield line.split(",")
+            yield from csv.reader(data[:whole].decode().splitlines())

@@ -64,6 +64,7 @@ class Outbox:
         metrics: Where they are counted.
         seed: Of the jitter.
         defects: Seeded defects that are on.
+        stored: Messages that were ever put into it.
     """
 
     def __init__(self, store: Store, metrics: Metrics, seed: int, defects: Defects) -> None:
@@ -71,6 +72,7 @@ class Outbox:
         self.metrics = metrics
         self.seed = seed
         self.defects = defects
+        self.stored = 0
         self._senders: dict[str, _Sender] = {}
         self._touched: set[str] = set()
         self._stopped = False
@@ -92,6 +94,7 @@ class Outbox:
         statement = "INSERT INTO outbox(link, dossier, service, body) VALUES(?, ?, ?, ?)"
         connection.execute(statement, (link, *message))
         self._touched.add(link)
+        self.stored += 1
 
     def remove(self, connection: sqlite3.Connection, link: str, ids: Iterable[int]) -> None:
         """Remove messages that need no repetition, in the transaction of this connection."""

@@ -76,9 +76,10 @@ class Page(msgspec.Struct):
 
 
 class Pending(msgspec.Struct):
-    """Messages that have not been acknowledged."""
+    """Messages that have not been acknowledged, and all that were ever stored since the system started."""
 
     pending: int
+    stored: int = 0
 
 
 class System:
@@ -217,7 +218,7 @@ class MessagingSystem(DurableSystem):
 
     async def backlog(self, call: Call[Nothing]) -> Pending:
         """Count the messages that have not been acknowledged."""
-        return Pending(self.outbox.pending())
+        return Pending(self.outbox.pending(), self.outbox.stored)
 
 
 class DossierSystem(MessagingSystem):

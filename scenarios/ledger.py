@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from time import monotonic
 
+import msgspec
+
 from scenarios.personas import Arrival
 from scenarios.spools import MappedSpool
 from scenarios.writes import Result, Write
@@ -12,6 +14,7 @@ _ODD = re.compile(r"[^\w ._:>-]|_")
 """What a row can't hold; word characters are letters and digits of any script."""
 LONGEST = 80
 """Characters of a code or reason that a row keeps."""
+_PLAIN = re.compile(rf"[A-Za-z0-9.:-]{{1,{LONGEST}}}").fullmatch
 
 
 class Ledger(MappedSpool):
@@ -30,23 +33,26 @@ class Ledger(MappedSpool):
     def invoke(self, arrival: Arrival, write: Write) -> int:
         """Write down that a write is about to be sent; returns its number."""
         self._operations = op = self._operations + 1
-        self.write(
-            f"{self._worker},{op},invoke,{monotonic() - self.t0:.6f},{write.operation},{write.key},{arrival.province},"
-            f"{arrival.commune},{write.dossier and _plain(write.dossier)},0,0,{write.payload_hash},\n"
-        )
+        dossier = write.dossier and _plain(write.dossier)
+        at = monotonic() - self.t0
+        operation, key, province, commune = write.operation, write.key, arrival.province, arrival.commune
+        row = self._worker, op, "invoke", at, operation, key, province, commune, dossier, 0, 0, write.payload_hash, ""
+        self.write(_encode(row))
         return op
 
     def complete(self, arrival: Arrival, op: int, write: Write, result: Result) -> None:
         """Write down what came of a write."""
-        self.write(
-            f"{self._worker},{op},{result.event},{monotonic() - self.t0:.6f},{write.operation},{write.key},"
-            f"{arrival.province},{arrival.commune},{_plain(result.dossier)},{result.sequence},{result.state},,"
-            f"{result.reason and _plain(result.reason)}\n"
-        )
+        event, sequence, state = result.event, result.sequence, result.state
+        dossier, reason = result.dossier and _plain(result.dossier), result.reason and _plain(result.reason)
+        at = monotonic() - self.t0
+        operation, key, province, commune = write.operation, write.key, arrival.province, arrival.commune
+        row = self._worker, op, event, at, operation, key, province, commune, dossier, sequence, state, "", reason
+        self.write(_encode(row))
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 def _plain(text: str) -> str:
     """Keep what a target said from breaking a row: a code or reason is short and has no separators."""
-    if len(text) <= LONGEST and text.replace("-", "").replace(".", "").isalnum():
-        return text
-    return _ODD.sub("", text[:LONGEST])
+    return text if _PLAIN(text) else _ODD.sub("", text[:LONGEST])

@@ -4,6 +4,7 @@ import mmap
 import os
 from pathlib import Path
 
+NEWLINE = ord("\n")
 WINDOW = 1 << 20
 """Bytes of a mapped spool that are mapped at a time; a row is much shorter."""
 
@@ -28,7 +29,9 @@ class Spool:
 class MappedSpool:
     """A spool written through memory: a row is the kernel's at once, without a system call.
 
-    A process that is killed leaves zeros behind its last row; readers take whole lines only.
+    A row is given as a JSON array of numbers and texts without quotes or backslashes: between its brackets it is CSV,
+    and no formatting in Python is as fast. A process that is killed leaves zeros behind its last row; readers take
+    whole lines only.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,15 +45,16 @@ class MappedSpool:
         os.posix_fallocate(self._file, self._base, WINDOW)
         self._window = mmap.mmap(self._file, WINDOW, offset=self._base)
 
-    def write(self, text: str) -> None:
+    def write(self, array: bytes) -> None:
         """Append a row."""
-        data = text.encode()
-        end = self._at + len(data)
+        row = array[1:]
+        end = self._at + len(row)
         if end > WINDOW:
             self._window.close()
             self._open_window(self._base + self._at)
-            end = self._at + len(data)
-        self._window[self._at : end] = data
+            end = self._at + len(row)
+        self._window[self._at : end] = row
+        self._window[end - 1] = NEWLINE
         self._at = end
 
     def close(self) -> None:

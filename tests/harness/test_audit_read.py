@@ -71,7 +71,7 @@ def test_draining_ends_with_an_empty_backlog_or_its_time(
     tmp_path: Path, pending: int, drained: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The event says how many messages were left."""
-    found = reader(tmp_path, lambda request: httpx.Response(200, json={"pending": pending}))
+    found = reader(tmp_path, lambda request: httpx.Response(200, json={"pending": pending, "stored": 7}))
     monkeypatch.setattr(audit_read, "audited", lambda addresses: {"national": "portal"})
     found.addresses = {"national": "portal", "payment": "gate"}
     found.drain(0.3, lambda: False, lambda backlog: None)
@@ -88,4 +88,34 @@ def test_a_system_that_does_not_answer_is_not_drained(tmp_path: Path) -> None:
     found = reader(tmp_path, silent)
     found.addresses = {"national": "portal", "payment": "gate"}
     found.drain(0.2, lambda: False, lambda backlog: None)
+    assert events(tmp_path)[-1]["drained"] is False
+
+
+def test_a_message_that_moved_behind_the_look_is_waited_for(tmp_path: Path) -> None:
+    """Empty outboxes that were used since the last look aren't drained: what was put into them went on from there."""
+    looks = iter([(0, 5), (0, 6), (1, 7), (0, 7), (0, 7)])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "gate":
+            return httpx.Response(200, json={"pending": 0, "stored": 0})
+        pending, stored = next(looks)
+        return httpx.Response(200, json={"pending": pending, "stored": stored})
+
+    found = reader(tmp_path, answer)
+    found.addresses = {"national": "portal", "payment": "gate"}
+    found.drain(30.0, lambda: False, lambda backlog: None)
+    finished = events(tmp_path)[-1]
+    assert finished["drained"] is True
+    assert 2 * audit_read.QUIET <= finished["seconds"] < 5.0
+    assert next(looks, None) is None
+
+
+def test_outboxes_that_never_rest_are_not_drained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something is put into them all the while: they were empty by chance."""
+    numbers = iter(range(1000))
+    monkeypatch.setattr(audit_read, "QUIET", 0.01)
+    monkeypatch.setattr(audit_read, "UNSETTLED", 0.1)
+    found = reader(tmp_path, lambda request: httpx.Response(200, json={"pending": 0, "stored": next(numbers)}))
+    found.addresses = {"national": "portal", "payment": "gate"}
+    found.drain(0.1, lambda: False, lambda backlog: None)
     assert events(tmp_path)[-1]["drained"] is False

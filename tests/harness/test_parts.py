@@ -6,6 +6,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from harness.defects import with_triggers
@@ -15,6 +16,7 @@ from harness.metrics import RunCollector
 from harness.plan_view import expected_samples
 from harness.ports import free_ports
 from harness.stack import groups
+from model.campaign import CampaignError
 from model.histogram import bucket_of
 from model.record import Record
 from reports import thresholds
@@ -54,6 +56,20 @@ def test_a_system_that_is_killed_has_a_process_of_its_own() -> None:
     (alone,) = [group for group in groups(plan) if kill.system in group.systems]
     assert alone.systems == (kill.system,)
     assert sorted(name for group in groups(plan) for name in group.systems) == sorted(plan.systems)
+
+
+@pytest.mark.parametrize(
+    ("radius", "said"),
+    [
+        ("blast_radius.provinces=0", "0 allowed"),
+        ("blast_radius.citizens=0.01", "1.0% allowed"),
+        ("blast_radius.protected=['province:*']", "which is protected"),
+    ],
+)
+def test_the_kill_that_a_defect_needs_stays_within_the_blast_radius(radius: str, said: str) -> None:
+    """One line, before anything starts."""
+    with pytest.raises(CampaignError, match=said):
+        with_triggers(short_plan("faults=[]", "defects=['ack-before-commit']", radius))
 
 
 def test_workers_follow_rate_and_cores() -> None:
