@@ -288,6 +288,7 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     controls_exist,
     drill_checks.regions_exist,
     faults_have_targets,
+    target_checks.external_suits,
     faults_fit_the_timeline,
     faults_do_not_overlap,
     cutover_fits,
@@ -301,7 +302,6 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     drill_checks.alerts_can_fire,
     drill_checks.weaknesses_exist,
     migration_checks.migration_fits,
-    target_checks.external_suits,
 )
 
 
