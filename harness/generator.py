@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.ports import LOOPBACK, free_ports
 from harness.processes import Child, Guardian, stop_all
 from model.plan import Plan, encode, fingerprint
@@ -126,6 +126,7 @@ class Generator:
 
         Raises:
             HarnessError: One doesn't join.
+            UsageError: One refuses to load other people's systems: another plan, or no secret.
         """
         self._master.tell(stack=True)
         patience = AWAIT_REMOTE if self.crew.remote else READY_WITHIN
@@ -140,7 +141,8 @@ class Generator:
             for worker in self._workers.values():
                 if not worker.alive():
                     said = worker.hear_if_alive(0.0) or {}
-                    raise HarnessError(f"{worker.name} did not join: {said.get('refused') or worker.last_words()}")
+                    error = UsageError if self._plan.targets and "refused" in said else HarnessError
+                    raise error(f"{worker.name} did not join: {said.get('refused') or worker.last_words()}")
             if time.monotonic() > deadline:
                 raise HarnessError(f"the load's workers did not join within {patience:.0f} s; see logs/")
         self._events.write("load_ready", workers=self._ready)

@@ -45,6 +45,7 @@ class Adapter:
         follows_up = any(f"{{{REMEMBERED}}}" in text for step in steps for text in strings([step.path, step.body]))
 
         def perform(session: Session, memory: "Memory") -> None:
+            """Send the journey's requests in order."""
             words, jar = words_of(session), Jar()
             recent = memory.recent() if follows_up else None
             if follows_up and recent is None:
@@ -85,6 +86,7 @@ class Adapter:
         """Return what reads a reply; None of it where something is missing, or a secret came back."""
 
         def read(answer: Answer) -> dict[str, Any] | None:
+            """Return what was wanted of one reply."""
             content = answer.json()
             try:
                 found = {name: text_at(place, content, answer.headers) for name, place in step.save.items()}

@@ -225,6 +225,7 @@ class Session:
         """Send a request of any shape; one that is a write is entered in the ledger. Otherwise like ``get``."""
 
         def attempt() -> Attempt:
+            """Send it once."""
             return self._send(
                 request.operation,
                 request.system,
