@@ -6,13 +6,13 @@ READY := $(VENV)/.ready
 TOXIPROXY := github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0
 CODE := model scenarios mocks faults reports harness
 
-.PHONY: run test lint format lock strangers toxiproxy wheel-test bench clean
+.PHONY: run test lint format lock strangers toxiproxy wheel-test containers-test bench clean
 
 run: $(READY)  ## rehearse the cutover morning, print the verdict and where the report is
 	$(BIN)/thongsuot run cutover-morning
 
 test: $(READY)  ## run every test
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
 lint: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -32,6 +32,9 @@ toxiproxy:  ## build a real toxiproxy-server into .tools (needs a Go toolchain)
 
 wheel-test: $(READY)  ## build the wheel, install it into an empty environment, run a short campaign from it elsewhere
 	sh scripts/wheel_test.sh $(BIN)/python
+
+containers-test: $(READY)  ## the stack in containers, on a Docker engine that is there (scripts/engine.sh makes one)
+	THONGSUOT_COMPOSE=required $(BIN)/python -m pytest tests/harness/test_compose.py
 
 bench: $(READY)  ## measure beside Locust, k6, vegeta and wrk: benchmarks/results (about 8 minutes, two quiet cores)
 	$(BIN)/python -m benchmarks

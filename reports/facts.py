@@ -122,6 +122,24 @@ class SystemRead(msgspec.Struct, frozen=True, kw_only=True, rename={"pass_": "pa
     complete: bool = False
 
 
+class EntryFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong with one entry of a book, as ``audit.json`` has it."""
+
+    category: str
+    book: str
+    key: str = ""
+    detail: str = ""
+
+
+class Entries(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``audit.json`` says of the books besides dossiers."""
+
+    acknowledged: dict[str, int] = {}
+    unread: dict[str, int] = {}
+    unread_systems: tuple[str, ...] = ()
+    findings: tuple[EntryFinding, ...] = ()
+
+
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """``audit.json``."""
 
@@ -131,6 +149,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     stale: Any = None
     recovered: Any = None
     systems: tuple[SystemRead, ...] = ()
+    entries: Entries = Entries()
 
 
 @dataclass(frozen=True, slots=True)

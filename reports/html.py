@@ -12,6 +12,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from reports import charts, drill_summary, summary
+from reports.book_rows import book_rows
 from reports.facts import Event, Facts, audit_doubt, rule_verdict, rules
 from reports.series import flat
 
@@ -35,6 +36,7 @@ def page(facts: Facts, names: Mapping[str, str]) -> str:
         names=names,
         rules=[(rule, *summary.MEANING[rule], rule_verdict(facts, rule), found.codes(rule)) for rule in rules(facts)],
         audit_doubt=audit_doubt(facts),
+        books=list(book_rows(facts)),
         began=calendar(facts.began),
         events=[(event, details(event)) for event in facts.events[:MOST_EVENTS]],
         most_codes=MOST_CODES,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from reports.alerts import AlertResult
+from reports.book_rows import BookRow, book_rows
 from reports.drill_summary import burns, span, steady, step_state, stop_state
 from reports.facts import Facts, FaultLife, ObjectiveResult, audit_doubt, rule_verdict, rules
 from reports.summary import MEANING, bounds, fault_state, listed, measured, moment, quantity, target, visible
@@ -42,6 +43,7 @@ def text(facts: Facts) -> str:
         "load": [_load(facts)],
         "objectives": [_objective(result) for result in facts.verdict.objectives],
         "integrity": list(_integrity(facts)),
+        "books": [_book(row) for row in book_rows(facts)],
         "faults": [_fault(life) for life in facts.faults],
         "conduct": list(_conduct(facts)),
         "alerts": [_alert(alert) for alert in facts.verdict.alerts],
@@ -100,6 +102,11 @@ def _integrity(facts: Facts) -> Iterator[Case]:
         else:
             yield Case(rule, rule_verdict(facts, rule), doubt)
     yield Case("unread", "inconclusive" if doubt else "pass", doubt)
+
+
+def _book(row: BookRow) -> Case:
+    found = "\n".join(f"{finding.category} {finding.key}: {finding.detail}" for finding in row.findings)
+    return Case(row.entries, row.verdict, row.said or f"{row.acknowledged} acknowledged, all as they must be", found)
 
 
 def _fault(life: FaultLife) -> Case:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from reports.book_rows import book_rows
 from reports.facts import (
     ERRORS,
     Facts,
@@ -189,6 +190,7 @@ def text(facts: Facts, names: Mapping[str, str]) -> str:
         ],
         ["## Objectives", "", *_objectives(facts)],
         ["## Integrity of dossiers", "", *_integrity(facts)],
+        *_books(facts),
         ["## Faults", "", *_faults(facts)],
         ["## Worst provinces", "", *_worst(facts, names)],
     ]
@@ -216,6 +218,12 @@ def _integrity(facts: Facts) -> list[str]:
     intro = f"{number(found.acknowledged)} dossiers acknowledged, {number(found.read)} read."
     intro = facts.verdict.look_ups or intro
     return [intro, "", *table(("Rule", "Dossiers", "Verdict", "Codes"), rows)]
+
+
+def _books(facts: Facts) -> list[list[str]]:
+    rows = [(row.entries, number(row.acknowledged), row.verdict, row.said or DASH) for row in book_rows(facts)]
+    head = ("Entries", "Acknowledged", "Verdict", "What was found")
+    return [["## Other books", "", *table(head, rows)]] if rows else []
 
 
 def _faults(facts: Facts) -> list[str]:

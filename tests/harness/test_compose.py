@@ -15,7 +15,8 @@ from harness.compose import FILE, digest
 
 REQUIRED = os.environ.get("THONGSUOT_COMPOSE") == "required"
 CAMPAIGN = Path(__file__).parents[1] / "campaigns" / "containers.toml"
-RUN = [sys.executable, "-c", "from harness.cli import main; main()", "run", str(CAMPAIGN), "--stack", "compose"]
+THONGSUOT = [sys.executable, "-c", "from harness.cli import main; main()"]
+RUN = [*THONGSUOT, "run", str(CAMPAIGN), "--stack", "compose"]
 
 
 def engine_missing() -> str:
@@ -76,6 +77,16 @@ def test_nothing_is_published_but_on_loopback() -> None:
     ports = [line.strip() for line in FILE.read_text().splitlines() if "ports:" in line]
     assert ports
     assert all('["127.0.0.1:' in line for line in ports)
+
+
+@needs_engine
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_cutover_morning_passes_in_containers(tmp_path: Path, clean: None) -> None:
+    """All 34 provinces, as on processes of this machine."""
+    command = [*THONGSUOT, "run", "cutover-morning", "--stack", "compose", "--out", str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @needs_engine

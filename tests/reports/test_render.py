@@ -339,6 +339,22 @@ def audit(kind: Kind) -> dict[str, object]:
             for name in ("national", *(f"province:{code}" for code in CODES))
             for part in (1, 2)
         ],
+        "entries": entries(kind),
+    }
+
+
+def entries(kind: Kind) -> dict[str, object]:
+    found = {
+        "category": "duplicated",
+        "book": "document",
+        "key": kind.say("d-7-send"),
+        "detail": kind.say("H01 has it 2 times"),
+    }
+    return {
+        "acknowledged": {"document": 40, "call": 7, "report": 0},
+        "unread": {"call": 2} if kind.verdict == "fail" else {},
+        "unread_systems": [],
+        "findings": [found] if kind.verdict == "fail" else [],
     }
 
 
@@ -536,9 +552,9 @@ def test_verdict_and_reasons_come_first(name: str, words: tuple[str, ...], reque
 
 
 def test_sections_stand_in_the_agreed_order(passed: Record) -> None:
-    """Timeline, objectives, integrity, faults, provinces, operations, generator, events, environment, judge again."""
+    """Timeline, objectives, integrity, books, faults, then provinces to judging again."""
     found = [value for tag, name, value in Elements(page(passed)).attributes if tag == "h2" and name == "id"]
-    order = "timeline objectives integrity faults provinces operations generator events environment again"
+    order = "timeline objectives integrity books faults provinces operations generator events environment again"
     assert " ".join(found) == order
 
 
@@ -738,7 +754,7 @@ def cases(record: Record) -> dict[str, ET.Element]:
 
 
 def test_junit_has_a_case_for_everything_that_is_judged(passed: Record) -> None:
-    """Verdict, load, 3 objectives, 7 rules and unread, 2 faults; all green in a passed run."""
+    """Verdict, load, 3 objectives, 7 rules and unread, 2 books, 2 faults; all green in a passed run."""
     found = cases(passed)
     root = junit(passed)
     assert set(found) == {
@@ -746,12 +762,14 @@ def test_junit_has_a_case_for_everything_that_is_judged(passed: Record) -> None:
         "load/load is valid",
         *(f"objectives/{name}" for name in ("accepted submissions", "submit p95", "refused for reorganisation")),
         *(f"integrity/{rule}" for rule in (*RULES, "unread")),
+        "books/documents",
+        "books/hotline calls",
         "faults/hanoi-slow",
         "faults/hcmc-cut",
     }
     assert (root.get("name"), root.get("tests"), root.get("failures"), root.get("errors")) == (
         "cutover-morning",
-        "15",
+        "17",
         "0",
         "0",
     )
@@ -759,12 +777,18 @@ def test_junit_has_a_case_for_everything_that_is_judged(passed: Record) -> None:
 
 
 def test_junit_fails_what_failed(failed: Record) -> None:
-    """Lost, misrouted, the missed objective and the verdict are failures that name the dossiers; the rest is green."""
+    """Lost, misrouted, a book, the missed objective and the verdict fail and name the dossiers; the rest is green."""
     found = cases(failed)
     red = {name for name, case in found.items() if case.find("failure") is not None}
-    assert red == {"verdict/verdict", "integrity/lost", "integrity/misrouted", "objectives/refused for reorganisation"}
+    assert red == {
+        "verdict/verdict",
+        "integrity/lost",
+        "integrity/misrouted",
+        "books/documents",
+        "objectives/refused for reorganisation",
+    }
     assert LOST[0] in found["integrity/lost"].find("failure").text
-    assert not any(case.find("error") is not None for case in found.values())
+    assert [name for name, case in found.items() if case.find("error") is not None] == ["books/hotline calls"]
 
 
 def test_junit_has_errors_where_nothing_can_be_said(empty: Record) -> None:
@@ -1083,3 +1107,14 @@ def test_the_page_loads_quietly_in_chromium(
     assert browser.said("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown") == []
     requested = {event["request"]["url"] for event in browser.said("Network.requestWillBeSent")}
     assert requested <= {path.as_uri(), "data:,"}
+
+
+def test_the_other_books_are_judged_in_every_report(passed: Record, failed: Record) -> None:
+    """A book with a finding fails, one that couldn't be looked up proves nothing, one without entries isn't shown."""
+    found = cases(failed)
+    assert [child.tag for child in found["books/documents"]] == ["failure"]
+    assert found["books/documents"].findtext("failure") == "duplicated d-7-send: H01 has it 2 times"
+    assert [child.tag for child in found["books/hotline calls"]] == ["error"]
+    text = failed.path("summary.md").read_text(encoding="utf-8")
+    assert "| documents | 40 | fail | 1 duplicated |" in text
+    assert "H01 has it 2 times" in page(failed)
