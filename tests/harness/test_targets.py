@@ -6,7 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from io import StringIO
@@ -21,7 +21,7 @@ from harness.errors import UsageError
 from harness.look_up import choose
 from model.plan import Plan
 from model.targets import Audit
-from tests.conftest import COMMAND, events, happened, needs, thongsuot, wait_for
+from tests.conftest import COMMAND, Running, happened, needs, thongsuot, wait_for
 from tests.scenarios.outside import counting
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -216,25 +216,22 @@ def test_a_campaign_against_two_strangers_gives_a_verdict_and_holds_no_secret(
     assert judged.returncode == 0, judged.stdout + judged.stderr
 
 
-def test_the_kill_switch_aborts_a_run(tmp_path: Path) -> None:
+def test_the_kill_switch_aborts_a_run(
+    tmp_path: Path, background: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Touched while the load goes on: the run ends, inconclusive, with one line; nothing leaves after it."""
+    monkeypatch.setenv("DEMO_TOKEN", SECRET)
     with counting() as (where, heads):
         record, path = tmp_path / "record", targets_file(tmp_path, where, where)
-        words = ["run", CAMPAIGN, "--targets", path, "--out", record, "--yes", "DEMO-1", "--workers", "1", *PATIENT]
-        process = subprocess.Popen(
-            [COMMAND, *map(str, words)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "DEMO_TOKEN": SECRET},
-        )
-        wait_for(lambda: len(heads) > 5, 60)
+        words = ["--targets", path, "--out", record, "--yes", "DEMO-1", "--workers", 1, *PATIENT]
+        running = background("run", CAMPAIGN, *words)
+        wait_for(lambda: len(heads) > 5, 90)
         (tmp_path / "STOP").touch()
-        forbidden = wait_for(lambda: happened(record, "load_forbidden"), 20)
+        forbidden = wait_for(lambda: happened(record, "load_forbidden"), 30)
         sent = len(heads)
-        output, errors = process.communicate(timeout=60)
+        output, errors = running.process.communicate(timeout=90)
         assert len(heads) == sent
-    assert process.returncode == 3, output + errors
+    assert running.process.returncode == 3, output + errors
     assert forbidden["reason"] == f"guard: the kill switch is there: {tmp_path / 'STOP'}"
     assert f"load: aborted, nothing left any more: {forbidden['reason']}" in output
-    assert any(event["event"] == "run_finished" for event in events(record))
+    assert happened(record, "run_finished") is not None
