@@ -100,7 +100,8 @@ def judge(record: Record) -> Judgement:
     conducted, faults = conduct.conduct(plan, events), validity.fault_results(plan, events)
     with tables.opened(record) as database:
         evidence = Evidence(database, plan, events, windows(plan, events, stack))
-        audited = lookups.audit(database) if plan.targets else audit(database, plan.stack.provinces, events)
+        audited = audit(database, plan.stack.provinces, events)  # what follows uses its tables, empty ones too
+        audited = lookups.audit(database) if plan.targets else audited
         entries = NO_ENTRIES if plan.targets else audit_entries(database, plan.stack, events)
         looked = lookups.look_ups(database, plan.targets, events) if plan.targets else None
         load = validity.load(database, events)
