@@ -86,7 +86,10 @@ def generate(directory: Path, dossiers: int) -> None:
     """Write the tables of a record with so many dossiers; ``reads`` and ``ledger`` alone, no plan, no events."""
     directory.mkdir(parents=True)
     record = Record(directory)
-    with tempfile.TemporaryDirectory() as spill, duckdb.connect(config={"temp_directory": spill}) as database:
+    with (
+        tempfile.TemporaryDirectory() as spill,
+        duckdb.connect(config={"temp_directory": spill, "memory_limit": "2GB"}) as database,
+    ):
         provinces = list(PROVINCES)
         database.execute(DOSSIERS.format(provinces=provinces, count=len(provinces), dossiers=dossiers))
         for name, query in (("ledger", LEDGER), ("reads", READS.format(t0=T0, odd=ODD))):

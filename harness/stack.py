@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from faults.control import ask
 from faults.kinds.base import FaultError
 from faults.leases import LimitLease, StopLease, TakenLease, limit_lease, stop_lease
@@ -163,6 +165,7 @@ class Stack(ABC):
             "seed": self._plan.seed,
             "control": self.token,
             "stock": stock(self._plan),
+            "capacity": msgspec.to_builtins(self._plan.stack.capacity),
         }
 
     def people_address(self, system: str) -> str:

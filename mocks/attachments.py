@@ -67,15 +67,19 @@ class Attachments:
         path = "/attachments/{hash}"
         return (
             Route("POST", "/attachments", "announce_attachment", self.announce, Announced, Upload, auth=auth),
-            Route("GET", path, "attachment", self.progress, Nothing, Upload, auth=auth),
+            Route("GET", path, "attachment", self.progress, Nothing, Upload, auth=auth, refuses=(404,)),
             Route(
-                "PUT", f"{path}/pieces/{{offset}}", "upload_piece", self.add_piece, Nothing, Upload, "bytes", auth=auth
+                "PUT", f"{path}/pieces/{{offset}}", "upload_piece", self.add_piece, Nothing, Upload, "bytes", auth=auth,
+                refuses=(404, 409, 422),
             ),
-            Route("POST", f"{path}/complete", "complete_attachment", self.complete, Nothing, Upload, auth=auth),
+            Route(
+                "POST", f"{path}/complete", "complete_attachment", self.complete, Nothing, Upload, auth=auth,
+                refuses=(404, 409),
+            ),
             Route(
                 "PUT", "/api/attachments/{code}/{hash}", "receive_attachment", self.receive, Nothing, Created, "bytes"
             ),
-        )
+        )  # fmt: skip
 
     async def announce(self, call: Call[Announced]) -> Upload:
         """Begin an upload, or find it begun."""

@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from mocks import entries, intake
+from mocks import axis_pages, entries, intake
 from mocks.entries import Entry
 from mocks.messages import Text, password
+from mocks.pages import Shelf
 from mocks.system import DurableSystem, PageOf, Surroundings
 from mocks.tokens import Claims, Signer, TokenError
 from mocks.wire import Body, Call, Nothing, Refusal, Route
@@ -167,7 +168,10 @@ class Axis(DurableSystem):
         """Return its routes."""
         agency = self._agency
         return (
-            Route("POST", "/axis/registerAgency", "registerAgency", self.register, Registration, Registered),
+            Route(
+                "POST", "/axis/registerAgency", "registerAgency", self.register, Registration, Registered,
+                refuses=(401,),
+            ),
             Route("GET", "/axis/getAgenciesList", "getAgenciesList", self.agencies, AgencyQuery, Agencies, "query"),
             Route("POST", "/axis/sendEdoc", "sendEdoc", self.send, Edoc, Sent, status=201, auth=agency),
             Route(
@@ -176,10 +180,17 @@ class Axis(DurableSystem):
             ),
             Route("GET", "/axis/getSentEdocList", "getSentEdocList", self.sent, Received, Deliveries, "query",
                   auth=agency),
-            Route("GET", "/axis/getEdoc/{document}", "getEdoc", self.document, gives=Edoc, auth=agency),
-            Route("POST", "/axis/updateStatus", "updateStatus", self.update, StatusUpdate, Updated, auth=agency),
+            Route("GET", "/axis/getEdoc/{document}", "getEdoc", self.document, gives=Edoc, auth=agency, refuses=(404,)),
+            Route(
+                "POST", "/axis/updateStatus", "updateStatus", self.update, StatusUpdate, Updated, auth=agency,
+                refuses=(404, 409),
+            ),
             entries.route(self.page),
         )  # fmt: skip
+
+    def shelves(self) -> tuple[Shelf, ...]:
+        """Return the shelf of its documents."""
+        return (axis_pages.shelf(lambda: self.store.reader),)
 
     async def register(self, call: Call[Registration]) -> Registered:
         """Register an agency, or know it again, and open its session."""

@@ -52,7 +52,7 @@ class Chancery:
     def open(self) -> None:
         """Serve the link to the axis."""
         if self._client is not None:
-            self._system.outbox.open(self._link, self._deliver, {SERVICE: 1})
+            self._system.outbox.open(self._link, self._deliver, {SERVICE: 1}, self._client.rest)
 
     async def send(self, call: Call[Draft]) -> Reply:
         """Take a document, to be delivered; its DocumentId is the idempotency key."""

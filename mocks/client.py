@@ -8,6 +8,8 @@ from typing import Any
 import httptools
 
 TIMEOUT = 5.0  # seconds, per attempt, connecting included
+LONGEST_REST = 10.0  # seconds of a Retry-After that are heeded [A]
+BUSY = (429, 503)
 
 
 class LinkError(Exception):
@@ -24,10 +26,11 @@ class LinkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What the other side answered."""
+    """What the other side answered; ``retry_after`` in seconds, 0 where it names none."""
 
     status: int
     body: bytes
+    retry_after: float = 0.0
 
 
 class Client:
@@ -43,6 +46,11 @@ class Client:
         self._port = int(port)
         self._timeout = timeout
         self._idle: list[_Connection] = []
+        self._rest_until = 0.0
+
+    def rest(self) -> float:
+        """Return the seconds for which the other side, too busy, still wants to be left alone (Retry-After)."""
+        return max(0.0, self._rest_until - asyncio.get_running_loop().time())
 
     async def request(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -51,11 +59,14 @@ class Client:
         data = self._encode(method, path, body, headers or {})
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._exchange(data)
+                received = await self._exchange(data)
         except TimeoutError:
             raise LinkError(f"{self.address} did not answer within {self._timeout} s", True) from None
         except OSError as error:
             raise LinkError(f"{self.address}: {error or type(error).__name__}", False) from None
+        if received.status in BUSY:
+            self._rest_until = asyncio.get_running_loop().time() + min(received.retry_after, LONGEST_REST)
+        return received
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -99,11 +110,13 @@ class _Connection(asyncio.Protocol):
         self._parser: Any = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Received] | None = None
         self._parts: list[bytes] = []
+        self._retry_after = 0.0
 
     async def exchange(self, data: bytes) -> Received:
         if self._transport is None or self.closed:
             raise ConnectionResetError("connection closed")
         self._parts.clear()
+        self._retry_after = 0.0
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(data)
         return await self._answer
@@ -127,6 +140,10 @@ class _Connection(asyncio.Protocol):
             self._fail(ConnectionAbortedError(f"not HTTP: {error}"))
             self.abort()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"retry-after" and value.isdigit():
+            self._retry_after = float(value)
+
     def on_body(self, part: bytes) -> None:
         self._parts.append(part)
 
@@ -134,7 +151,8 @@ class _Connection(asyncio.Protocol):
         if not self._parser.should_keep_alive():
             self.abort()
         if self._answer is not None and not self._answer.done():
-            self._answer.set_result(Received(self._parser.get_status_code(), b"".join(self._parts)))
+            received = Received(self._parser.get_status_code(), b"".join(self._parts), self._retry_after)
+            self._answer.set_result(received)
 
     def _fail(self, error: Exception) -> None:
         if self._answer is not None and not self._answer.done():

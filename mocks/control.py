@@ -92,14 +92,17 @@ class Control:
         path, auth = "/control/faults/{id}", self.check
         return (
             Route("GET", "/control/faults", "control_list", self.list, gives=Actives, auth=auth, spared=True),
-            Route("GET", path, "control_get", self.get, gives=Active, auth=auth, spared=True),
+            Route("GET", path, "control_get", self.get, gives=Active, auth=auth, spared=True, refuses=(404,)),
             Route("PUT", path, "control_put", self.put, Order, Active, auth=auth, spared=True),
             Route("DELETE", path, "control_delete", self.delete, gives=Nothing, auth=auth, spared=True),
         )
 
     def find(self, kind: str) -> Mapping[str, int] | None:
         """Return the attributes of a fault of this kind that is on, None where there is none."""
-        return next((held.attributes for held in self._live().values() if held.kind == kind), None)
+        for held in self._live().values():
+            if held.kind == kind:
+                return held.attributes
+        return None
 
     def strikes(self, kind: str, identity: str) -> bool:
         """Tell whether a fault of a share is on and struck this identity: always the same ones."""
@@ -159,6 +162,8 @@ class Control:
 
     def _live(self) -> Mapping[str, _Held]:
         """Return the faults whose lease has not run out; forget the others."""
+        if not self._held:
+            return self._held
         now = self._clock()
         if any(held.until <= now for held in self._held.values()):
             self._held = {name: held for name, held in self._held.items() if held.until > now}

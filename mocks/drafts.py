@@ -68,11 +68,11 @@ class Drafts:
 
         path = "/drafts/{draft}"
         return (
-            Route("PUT", path, "save_draft", self.save, Content, Draft, auth=auth),
-            Route("GET", path, "resume_draft", self.resume, Nothing, Draft, auth=auth),
+            Route("PUT", path, "save_draft", self.save, Content, Draft, auth=auth, refuses=(409,)),
+            Route("GET", path, "resume_draft", self.resume, Nothing, Draft, auth=auth, refuses=(404,)),
             Route(
                 "POST", f"{path}/dossier", "submit_draft", submitted, Nothing, Submitted,
-                status=201, auth=auth, keyed=True,
+                status=201, auth=auth, keyed=True, refuses=(404, 409, 429),
             ),
         )  # fmt: skip
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from mocks.pages import Rows, Shelf
 from mocks.system import PageOf
 from mocks.wire import Call, Route
 
@@ -26,6 +27,16 @@ class EntryPage(msgspec.Struct):
 
 Read = Callable[[int, int], tuple[list[Entry], int | None]]
 """Reads entries after a position, of so many rows at most; returns them and where to go on, None at the end."""
+
+
+def shelf(read: Read) -> Shelf:
+    """Return the shelf of a system's entries."""
+
+    def rows(after: int, limit: int) -> Rows:
+        items, last = read(after, limit)
+        return [msgspec.structs.astuple(item) for item in items], last
+
+    return Shelf("entries", "Sổ (book)", ("Sổ", "Khóa", "Của", "Giá trị"), rows)
 
 
 def route(read: Read) -> Route:

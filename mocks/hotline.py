@@ -17,6 +17,7 @@ from mocks import entries, keys
 from mocks.entries import Entry
 from mocks.keys import Keys
 from mocks.messages import ProvinceCode, Text
+from mocks.pages import Page, Rows, Shelf
 from mocks.system import DurableSystem, PageOf, Surroundings, created
 from mocks.wire import Body, Call, Refusal, Reply, Route
 
@@ -93,6 +94,23 @@ class Hotline(DurableSystem):
             entries.route(self.page),
         )
 
+    def shelves(self) -> tuple[Shelf, ...]:
+        """Return the shelf of its notes."""
+        columns = ("Số", "Loại", "Tỉnh", "Việc")
+        return (Shelf("notes", "Cuộc gọi và cảnh báo (calls and alerts)", columns, self._notes, self._note_page),)
+
+    def _notes(self, after: int, limit: int) -> Rows:
+        statement = "SELECT id, book, province, content FROM notes WHERE id > ? ORDER BY id LIMIT ?"
+        rows = self.store.reader.execute(statement, (after, limit)).fetchall()
+        shown = [(*row[:3], _subject(msgspec.json.decode(row[3]))) for row in rows]
+        return shown, rows[-1][0] if len(rows) == limit else None
+
+    def _note_page(self, number: str) -> Page | None:
+        if not (number.isascii() and number.isdigit() and len(number) <= 18):
+            return None
+        row = self.store.reader.execute("SELECT book, content FROM notes WHERE id = ?", (int(number),)).fetchone()
+        return None if row is None else Page(f"{row[0]}-{int(number):08d}", msgspec.json.decode(row[1]))
+
     async def answer(self, call: Call[HotlineCall]) -> Reply:
         """Answer a call when a line is free."""
         async with self._line() as turned_away:
@@ -143,6 +161,10 @@ class Hotline(DurableSystem):
         return [Entry(book, key, province, "") for _, book, key, province in rows], rows[-1][0] if len(
             rows
         ) == limit else None
+
+
+def _subject(content: dict[str, str]) -> str:
+    return content.get("subject") or f"{content['severity']}: {content['source']}"
 
 
 def _item(number: int, alert: Alert) -> AlertItem:

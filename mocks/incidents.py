@@ -53,6 +53,6 @@ class Incidents:
         }
         headers = {"Idempotency-Key": call.key}
         received = await ask(self._client, "hotline", "POST", "/alerts", msgspec.json.encode(alert), headers)
-        if received.status != 201:
+        if received.status not in {201, 422}:  # 422: the key came before, with another payload
             raise Refusal(502, "upstream", f"hotline answered {received.status}")
         return Reply(received.status, received.body)

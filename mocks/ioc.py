@@ -5,12 +5,15 @@ However many dashboards poll, the systems are asked once in ``FRESH`` seconds: r
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from mocks import dossier_pages
 from mocks.client import Client, LinkError
+from mocks.pages import moment
 from mocks.province import Statistics
 from mocks.system import Pending, Surroundings, System
 from mocks.wire import Call, Nothing, Route
@@ -53,8 +56,22 @@ class Ioc(System):
         """Return its routes."""
         return (Route("GET", "/dashboard", "dashboard", self.dashboard, gives=Dashboard),)
 
+    async def facts(self) -> Mapping[str, object]:
+        """Say what the dashboard shows."""
+        shown = await self._figures()
+        return {
+            "Lúc (taken at)": moment(shown.taken),
+            "Hồ sơ (dossiers)": sum(shown.provinces.values()),
+            **{dossier_pages.state(int(number)): count for number, count in shown.states.items()},
+            "Tin chưa được xác nhận (messages that wait)": "?" if shown.waiting is None else shown.waiting,
+            "Không trả lời (silent provinces)": ", ".join(shown.silent) or "không có",
+        }
+
     async def dashboard(self, call: Call[Nothing]) -> Dashboard:
         """Show the figures; who comes while they are asked for waits for the same answer."""
+        return await self._figures()
+
+    async def _figures(self) -> Dashboard:
         await self.database()
         async with self._asking:
             if self._shown is None or time.time() - self._shown.taken > FRESH:

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from mocks.pages import Page, Rows, Shelf, Table
 from mocks.system import Surroundings, System
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
 
@@ -49,9 +50,23 @@ class OnlineMeetings(System):
         """Return its routes."""
         return (
             Route("GET", "/meetings", "meetings", self.meetings, gives=Meetings),
-            Route("POST", "/meetings/{code}/join", "join", self.join, Participant, Meeting),
-            Route("POST", "/meetings/{code}/leave", "leave", self.leave, Participant, Meeting),
+            Route("POST", "/meetings/{code}/join", "join", self.join, Participant, Meeting, refuses=(404,)),
+            Route("POST", "/meetings/{code}/leave", "leave", self.leave, Participant, Meeting, refuses=(404,)),
         )
+
+    def shelves(self) -> tuple[Shelf, ...]:
+        """Return the shelf of the meetings."""
+        columns = ("Mã", "Cuộc họp", "Đang dự", "Chỗ")
+        return (Shelf("meetings", "Cuộc họp (meetings)", columns, self._listed, self._meeting_page),)
+
+    def _listed(self, after: int, limit: int) -> Rows:
+        return [(code, title, len(self._present[code]), SEATS) for code, title in MEETINGS.items()], None
+
+    def _meeting_page(self, code: str) -> Page | None:
+        if code not in MEETINGS:
+            return None
+        present = [(unit,) for unit in sorted(self._present[code])]
+        return Page(MEETINGS[code], {"Mã (code)": code}, [Table("Đang dự (present)", ("Đơn vị",), present)])
 
     async def meetings(self, call: Call[Nothing]) -> Meetings:
         """List the meetings."""

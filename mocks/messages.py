@@ -20,6 +20,27 @@ Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 CREATE = "DongBoHoSoMC"
 PROGRESS = "CapNhatTienDoHoSoMC"
 PROGRESS_CHUNK = 10  # items of one CapNhatTienDoHoSoMC
+SYNC_DATA = {
+    "anyOf": [
+        {"type": "array", "items": {"$ref": "#/components/schemas/SyncItem"}},
+        {"type": "array", "items": {"$ref": "#/components/schemas/ProgressItem"}, "maxItems": PROGRESS_CHUNK},
+        {"$ref": "#/components/schemas/DossierQuery"},
+        {"$ref": "#/components/schemas/ProcedureQuery"},
+        {"type": "object", "additionalProperties": False},
+    ]
+}
+SYNC_ANSWER = {
+    "anyOf": [
+        {"type": "array", "items": {"$ref": "#/components/schemas/ItemResult"}},
+        {"$ref": "#/components/schemas/ItemResult"},
+        {"$ref": "#/components/schemas/Dossier"},
+        {"$ref": "#/components/schemas/Procedure"},
+        {"type": "array", "items": {"$ref": "#/components/schemas/Procedure"}},
+        {"type": "array", "items": {"type": "string"}},
+        {"type": "null"},
+    ]
+}
+"""What ``data`` is, service by service: of the call, and of the answer."""
 ITEM_EXISTS = 1
 ITEM_UNKNOWN = 2
 
@@ -145,10 +166,10 @@ class ProgressItem(Body):
 class SyncCall(Body):
     """The one call of the provinces' interface; ``data`` depends on ``service``."""
 
-    session: Text
+    session: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
     madonvi: ProvinceCode
     service: Text
-    data: msgspec.Raw
+    data: Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=SYNC_DATA)]
 
 
 class ItemResult(msgspec.Struct):
@@ -160,10 +181,10 @@ class ItemResult(msgspec.Struct):
 
 
 class SyncReply(msgspec.Struct):
-    """The answer to ``SyncCall``."""
+    """The answer to ``SyncCall``; ``data`` depends on ``service``, and is null where ``error_code`` isn't 0."""
 
     error_code: int
-    data: Any = None
+    data: Annotated[Any, msgspec.Meta(extra_json_schema=SYNC_ANSWER)] = None
     message: str = ""
 
 

@@ -240,6 +240,7 @@ def routes(mover: Mover, control: Control) -> tuple[Route, ...]:
         Route("GET", "/migration/moved", "migration_moved", moved, PageOf, MovedPage, "query", spared=True),
     )
     ordered = Route(
-        "POST", "/control/migration", "migration_order", order, Order, Progress, auth=control.check, spared=True
-    )
+        "POST", "/control/migration", "migration_order", order, Order, Progress, auth=control.check, spared=True,
+        refuses=(409,),
+    )  # fmt: skip
     return (*shown, ordered) if control.exists else shown

@@ -26,7 +26,7 @@ from mocks.messages import (
     proof,
     shared_secret,
 )
-from mocks.portal import Portal
+from mocks.portal import SPOKEN, Portal
 from mocks.posting import POSTS, Posting
 from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
 from mocks.takeover import Takeover
@@ -113,10 +113,10 @@ class National(DossierSystem):
         self._takeover = Takeover(clients, self.drafts, self._signer, self.surroundings.defects)
 
     def _open_outbox(self, target: str) -> None:
-        posting = Posting(self.client(target), "/api/dossiers")
-        courier = self.attachments.courier(self.client(target))
-        deliver = attachments.by_service({CREATE: posting.deliver, HAND_OVER: courier})
-        self.outbox.open(Link(self.name, target).name, deliver, {CREATE: POSTS, HAND_OVER: attachments.COURIERS})
+        client = self.client(target)
+        ways = {CREATE: Posting(client, "/api/dossiers").deliver, HAND_OVER: self.attachments.courier(client)}
+        limits = {CREATE: POSTS, HAND_OVER: attachments.COURIERS}
+        self.outbox.open(Link(self.name, target).name, attachments.by_service(ways), limits, client.rest)
 
     async def start(self) -> None:
         """Start committer and senders, and read the intake."""
@@ -130,21 +130,23 @@ class National(DossierSystem):
         self._verification = Verification(self, citizen)
         return (
             *self._verification.routes(),
-            Route("POST", "/sync", "sync", self.sync, SyncCall, SyncReply),
-            Route("POST", "/login", "login", self.login, Login, Session),
-            Route("POST", "/session", "session", self.open_session, AccessToken, CitizenSession),
+            Route("POST", "/sync", "sync", self.sync, SyncCall, SyncReply, speaks=SPOKEN),
+            Route("POST", "/login", "login", self.login, Login, Session, refuses=(401,)),
+            Route("POST", "/session", "session", self.open_session, AccessToken, CitizenSession, refuses=(401,)),
             Route("GET", "/directory", "directory", self.directory, Nothing, Directory, "query"),
             Route("GET", "/procedures", "procedures", self.search, Search, Found, "query"),
-            Route("POST", "/population", "population", self.population, Citizen, Resident, auth=citizen),
+            Route(
+                "POST", "/population", "population", self.population, Citizen, Resident, auth=citizen, refuses=(404,)
+            ),
             Route(
                 "POST", "/dossiers", "submit", self.submit, Submission, Submitted,
-                status=201, auth=citizen, keyed=True,
+                status=201, auth=citizen, keyed=True, refuses=(429,),
             ),
             Route(
                 "POST", "/dossiers/{code}/payment", "payment", self.payment, Nothing, PaymentAsked,
-                auth=citizen, keyed=True,
+                auth=citizen, keyed=True, refuses=(404, 409),
             ),
-            Route("POST", "/payments/callback", "callback", self.callback, PaymentNotice, Created),
+            Route("POST", "/payments/callback", "callback", self.callback, PaymentNotice, Created, refuses=(401,)),
             *self.drafts.routes(citizen, self.submit),
             *self.attachments.routes(citizen),
             *self._takeover.routes(),

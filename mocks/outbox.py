@@ -78,15 +78,18 @@ class Outbox:
         self._stopped = False
         store.after_commit.append(self._wake)
 
-    def open(self, link: str, deliver: Deliver, limits: Mapping[str, int]) -> None:
+    def open(
+        self, link: str, deliver: Deliver, limits: Mapping[str, int], rest: Callable[[], float] = lambda: 0.0
+    ) -> None:
         """Serve a link.
 
         Args:
             link: Its name.
             deliver: Delivers messages of one service; says for each what came of it.
             limits: The services, and how many messages of each go together.
+            rest: Seconds for which the receiver wants to be left alone; asked after a failed attempt.
         """
-        self._senders[link] = _Sender(link, self, deliver, limits)
+        self._senders[link] = _Sender(link, self, deliver, limits, rest)
         self.metrics.watch_link(link, lambda: self.pending(link))
 
     def put(self, connection: sqlite3.Connection, link: str, message: tuple[str, str, bytes]) -> None:
@@ -143,11 +146,14 @@ class Outbox:
 class _Sender:
     """Delivers the messages of one link, one batch after the other."""
 
-    def __init__(self, link: str, outbox: Outbox, deliver: Deliver, limits: Mapping[str, int]) -> None:
+    def __init__(
+        self, link: str, outbox: Outbox, deliver: Deliver, limits: Mapping[str, int], rest: Callable[[], float]
+    ) -> None:
         self._link = link
         self._outbox = outbox
         self._deliver = deliver
         self._limits = limits
+        self._rest = rest
         self._rng = random.Random(f"{outbox.seed}:{link}")
         self._news = asyncio.Event()
         self._settled: set[int] = set()
@@ -175,7 +181,7 @@ class _Sender:
                 self.failures = 0
             else:
                 self.failures += 1
-                await asyncio.sleep(back_off(self.failures - 1, self._rng))
+                await asyncio.sleep(max(back_off(self.failures - 1, self._rng), self._rest()))
 
     async def _safely(self, messages: Sequence[Message]) -> bool:
         try:

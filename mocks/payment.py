@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from mocks import outbox
 from mocks.messages import PaymentNotice, PaymentOpened, PaymentOrder, proof, shared_secret
+from mocks.pages import Page, Rows, Shelf, moment
 from mocks.posting import POSTS, Posting
 from mocks.system import MessagingSystem, Surroundings
 from mocks.wire import Call, Nothing, Refusal, Route
@@ -47,17 +48,38 @@ class Payment(MessagingSystem):
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
-        notices = Posting(self.client("national"), "/payments/callback")
-        self.outbox.open(LINK, notices.deliver, {NOTICE: POSTS})
+        portal = self.client("national")
+        self.outbox.open(LINK, Posting(portal, "/payments/callback").deliver, {NOTICE: POSTS}, portal.rest)
 
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
         return (
-            Route("POST", "/payments", "open", self.open_payment, PaymentOrder, PaymentOpened, status=201),
-            Route("POST", "/payments/{transaction}/pay", "pay", self.pay, gives=PaymentState),
-            Route("GET", "/payments/{transaction}", "state", self.state, gives=PaymentState),
-            Route("GET", "/payments/{transaction}/receipt", "receipt", self.receipt, gives=Receipt),
+            Route(
+                "POST", "/payments", "open", self.open_payment, PaymentOrder, PaymentOpened, status=201, refuses=(401,)
+            ),
+            Route("POST", "/payments/{transaction}/pay", "pay", self.pay, gives=PaymentState, refuses=(404,)),
+            Route("GET", "/payments/{transaction}", "state", self.state, gives=PaymentState, refuses=(404,)),
+            Route("GET", "/payments/{transaction}/receipt", "receipt", self.receipt, gives=Receipt, refuses=(404, 409)),
         )
+
+    def shelves(self) -> tuple[Shelf, ...]:
+        """Return the shelf of its payments."""
+        columns = ("Mã giao dịch", "Mã tham chiếu", "Số tiền (VND)", "Trạng thái")
+        return (Shelf("payments", "Thanh toán (payments)", columns, self._payments, self._payment_page),)
+
+    def _payments(self, after: int, limit: int) -> Rows:
+        statement = "SELECT id, reference, amount, state FROM payments WHERE id > ? ORDER BY id LIMIT ?"
+        rows = self.store.reader.execute(statement, (after, limit)).fetchall()
+        return [(_code(row[0]), *row[1:]) for row in rows], rows[-1][0] if len(rows) == limit else None
+
+    def _payment_page(self, code: str) -> Page | None:
+        statement = "SELECT partner, reference, amount, state, paid FROM payments WHERE id = ?"
+        row = self.store.reader.execute(statement, (_id(code),)).fetchone()
+        if row is None:
+            return None
+        names = ("Đối tác (partner)", "Mã tham chiếu (reference)", "Số tiền, VND (amount)", "Trạng thái (state)")
+        paid = "chưa" if row[4] is None else moment(row[4])
+        return Page(f"Giao dịch {code}", {**dict(zip(names, row[:4], strict=True)), "Nộp lúc (paid at)": paid})
 
     async def open_payment(self, call: Call[PaymentOrder]) -> PaymentOpened:
         """Open a payment, or find the one that this reference opened."""
@@ -66,7 +88,7 @@ class Payment(MessagingSystem):
         if order.MaXacThuc != proof(order.MaDoiTac, order.MaThamChieu, order.SoTien, secret):
             raise Refusal(401, "unauthorised", "MaXacThuc is wrong")
         number = await self.store.write(lambda connection: _open(connection, order))
-        transaction = f"GD{number:010d}"
+        transaction = _code(number)
         return PaymentOpened(transaction, f"/payments/{transaction}/pay")
 
     async def pay(self, call: Call[Nothing]) -> PaymentState:
@@ -116,11 +138,18 @@ def _find(connection: sqlite3.Connection, number: int) -> PaymentState:
     row = connection.execute(statement, (number,)).fetchone()
     if row is None:
         raise Refusal(404, "unknown", "no payment has this MaGiaoDich")
-    return PaymentState(f"GD{number:010d}", *row)
+    return PaymentState(_code(number), *row)
+
+
+def _code(number: int) -> str:
+    return f"GD{number:010d}"
 
 
 def _number(call: Call[Any]) -> int:
-    text = call.path["transaction"]
+    return _id(call.path["transaction"])
+
+
+def _id(text: str) -> int:
     digits = text.removeprefix("GD")
     return int(digits) if len(text) == 12 and digits.isascii() and digits.isdigit() else -1
 

@@ -3,8 +3,8 @@
 import hmac
 import sqlite3
 import time
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -32,15 +32,13 @@ from mocks.register import New
 from mocks.store import Store
 from mocks.tokens import Claims, Signer, TokenError
 from mocks.units import takes
-from mocks.wire import Body, Call, Refusal
+from mocks.wire import Body, Call, Nothing, Refusal
 from model import procedures
 
 SESSION_LIFE = 3600.0  # seconds
 ITEM_REFUSED = -1
 EXISTS = "đã tồn tại"
 UNKNOWN = "không tồn tại"
-
-T = TypeVar("T")
 
 
 class DossierQuery(Body):
@@ -55,6 +53,10 @@ class ProcedureQuery(Body):
     MaTTHC: Text
 
 
+SPOKEN = (SyncItem, ProgressItem, DossierQuery, ProcedureQuery, ItemResult, register.Dossier, procedures.Procedure)
+"""What the services speak of."""
+
+
 class Portal:
     """Answers the provinces."""
 
@@ -63,13 +65,13 @@ class Portal:
         self._metrics = metrics
         self._defects = defects
         self._signer = signer
-        self._services = {
-            CREATE: self._create,
-            PROGRESS: self._progress,
-            "TraCuuHoSo": self._look_up,
-            "LayThuTuc": self._procedure,
-            "LayDanhSachTTHC": self._procedures,
-            "LayDanhMucLinhVuc": self._fields,
+        self._services: Mapping[str, tuple[Any, Callable[[str, Any], Awaitable[object]]]] = {
+            CREATE: (list[SyncItem], self._create),
+            PROGRESS: (list[ProgressItem], self._progress),
+            "TraCuuHoSo": (DossierQuery, self._look_up),
+            "LayThuTuc": (ProcedureQuery, self._procedure),
+            "LayDanhSachTTHC": (Nothing, self._procedures),
+            "LayDanhMucLinhVuc": (Nothing, self._fields),
         }
 
     def login(self, asked: Login) -> Session:
@@ -81,23 +83,23 @@ class Portal:
         return Session(self._signer.sign(Claims("province", province), SESSION_LIFE))
 
     async def sync(self, call: Call[SyncCall]) -> SyncReply:
-        """Run a service; raises Refusal 422 for a service or data that don't exist or fit."""
+        """Run a service; raises Refusal 422 for a service or data that don't exist or fit, whoever asks."""
         asked = call.content
+        type_, service = self._services.get(asked.service, (None, None))
+        if service is None:
+            raise Refusal(422, "validation", f"service: there are {', '.join(self._services)}")
+        data = _data(asked, type_)
         try:
             claims = self._signer.verify(asked.session, "province")
         except TokenError:
             return SyncReply(401, message="phiên không tồn tại")
         if claims.sub != asked.madonvi:
             return SyncReply(401, message="phiên của đơn vị khác")
-        service = self._services.get(asked.service)
-        if service is None:
-            raise Refusal(422, "validation", f"service: there are {', '.join(self._services)}")
-        return SyncReply(0, await service(asked))
+        return SyncReply(0, await service(asked.madonvi, data))
 
-    async def _create(self, call: SyncCall) -> object:
-        items = _data(call, list[SyncItem])
+    async def _create(self, province: str, items: list[SyncItem]) -> object:
         return await self._store.write(
-            lambda connection: [self._store_item(connection, call.madonvi, item) for item in items]
+            lambda connection: [self._store_item(connection, province, item) for item in items]
         )
 
     def _store_item(self, connection: sqlite3.Connection, province: str, item: SyncItem) -> ItemResult:
@@ -126,12 +128,11 @@ class Portal:
         for *_, occurred in steps:
             self._metrics.lagged(province, now - occurred)
 
-    async def _progress(self, call: SyncCall) -> object:
-        items = _data(call, list[ProgressItem])
+    async def _progress(self, province: str, items: list[ProgressItem]) -> object:
         if len(items) > PROGRESS_CHUNK:
             raise Refusal(422, "validation", f"data: at most {PROGRESS_CHUNK} items")
         return await self._store.write(
-            lambda connection: [self._store_progress(connection, call.madonvi, item) for item in items]
+            lambda connection: [self._store_progress(connection, province, item) for item in items]
         )
 
     def _store_progress(self, connection: sqlite3.Connection, province: str, item: ProgressItem) -> ItemResult:
@@ -143,17 +144,17 @@ class Portal:
         self._metrics.synced(counted)
         return ItemResult(code, error_code, message)
 
-    async def _look_up(self, call: SyncCall) -> object:
-        found = register.find(self._store.reader, _data(call, DossierQuery).MaHoSo)
+    async def _look_up(self, province: str, query: DossierQuery) -> object:
+        found = register.find(self._store.reader, query.MaHoSo)
         return found if found is not None else ItemResult("", ITEM_UNKNOWN, UNKNOWN)
 
-    async def _procedure(self, call: SyncCall) -> object:
-        return procedures.procedures().get(_data(call, ProcedureQuery).MaTTHC)
+    async def _procedure(self, province: str, query: ProcedureQuery) -> object:
+        return procedures.procedures().get(query.MaTTHC)
 
-    async def _procedures(self, call: SyncCall) -> object:
+    async def _procedures(self, province: str, query: Nothing) -> object:
         return list(procedures.procedures().values())
 
-    async def _fields(self, call: SyncCall) -> object:
+    async def _fields(self, province: str, query: Nothing) -> object:
         return sorted({procedure.field for procedure in procedures.procedures().values()})
 
 
@@ -162,8 +163,8 @@ def new_of(item: SyncItem) -> New:
     return New(item.MaHoSo, item.MaThamChieu, item.MaTinh, item.MaXa, item.MaTTHC, item.KenhThucHien, item.MaBam)
 
 
-def _data(call: SyncCall, type_: type[T]) -> T:
+def _data(call: SyncCall, type_: Any) -> Any:
     try:
         return msgspec.json.decode(call.data, type=type_)
-    except msgspec.ValidationError as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise Refusal(422, "validation", f"data: {error}") from None

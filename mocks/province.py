@@ -119,11 +119,12 @@ class Province(DossierSystem):
         super().__init__(name, surroundings, registry)
         self._population = self.client("population")
         self._link = Link(name, "national").name
-        sync = PortalSync(self.code, self.client("national"), self._defects.on("silence-is-consent"))
-        courier = self.attachments.courier(self.client("national"))
+        portal = self.client("national")
+        sync = PortalSync(self.code, portal, self._defects.on("silence-is-consent"))
+        courier = self.attachments.courier(portal)
         ways = {CREATE: sync.deliver, PROGRESS: sync.deliver, HAND_OVER: courier}
         limits = {CREATE: CREATE_CHUNK, PROGRESS: PROGRESS_CHUNK, HAND_OVER: attachments.COURIERS}
-        self.outbox.open(self._link, attachments.by_service(ways), limits)
+        self.outbox.open(self._link, attachments.by_service(ways), limits, portal.rest)
         self._verification.open()
         self._chancery.open()
 
@@ -166,8 +167,11 @@ class Province(DossierSystem):
             *self._chancery.routes(),
             *Incidents(self, officer).routes(),
             Route("POST", "/api/dossiers", "receive", self.receive, SyncItem, Created),
-            Route("POST", "/officer/session", "session", self.open_session, OfficerLogin, Session),
-            Route("POST", "/counter/population", "population", self.population, Citizen, Resident, auth=officer),
+            Route("POST", "/officer/session", "session", self.open_session, OfficerLogin, Session, refuses=(401,)),
+            Route(
+                "POST", "/counter/population", "population", self.population, Citizen, Resident, auth=officer,
+                refuses=(404,),
+            ),
             Route(
                 "POST", "/counter/dossiers", "intake", self.take_in, Submission, Submitted,
                 status=201, auth=officer, keyed=True,
@@ -175,7 +179,7 @@ class Province(DossierSystem):
             Route("POST", "/officer/claim", "claim", self.claim, Claim, Claimed, auth=officer),
             Route(
                 "POST", "/dossiers/{code}/steps", "step", self.step, StepOrder, StepTaken,
-                auth=officer, keyed=True,
+                auth=officer, keyed=True, refuses=(404, 409),
             ),
             Route("GET", "/statistics", "statistics", self.statistics, gives=Statistics),
             Route("GET", "/workflows", "workflows", self.workflows, gives=Workflows),
@@ -183,6 +187,7 @@ class Province(DossierSystem):
             Route(
                 "POST", "/portal/drafts/{draft}/dossier", "ui_submit", self.submit_online, Nothing, Submitted,
                 status=201, auth=self._interface.citizen, cookie=public_ui.COOKIE, keyed=True,
+                refuses=(404, 409, 410),
             ),
             *self.drafts.routes(officer, self.take_in),
             *self.attachments.routes(officer),

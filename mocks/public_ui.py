@@ -20,7 +20,7 @@ from mocks.drafts import Drafts
 from mocks.messages import Submission, Text
 from mocks.tokens import Claims, Signer, TokenError
 from mocks.upstream import AccessToken, ask_user
-from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
+from mocks.wire import HTML, Body, Call, Nothing, Refusal, Reply, Route
 
 COOKIE = "phien"
 SESSION_LIFE = 8 * 3600.0  # seconds
@@ -28,6 +28,7 @@ TOKEN_LIFE = 3600.0  # seconds that a hand-over token is good for
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS cutover(id INTEGER PRIMARY KEY CHECK(id = 1), at REAL NOT NULL, redirect REAL NOT NULL);
 """
+PAGES = {200: HTML, 302: HTML, 410: HTML}
 Stand = Literal["open", "redirecting", "closed"]
 Field = Annotated[str, msgspec.Meta(max_length=200)]
 
@@ -90,12 +91,21 @@ class PublicInterface:
             Route("PUT", "/control/cutover", "set_cutover", cutover, Cutover, Cutover, auth=operator, spared=True),
         )
         return (
-            Route("GET", "/portal", "ui_home", self.home),
-            Route("POST", "/portal/session", "ui_session", self.open_session, AccessToken, source="form"),
-            Route("POST", "/portal/draft", "ui_draft", self.save, FormPage, source="form", auth=citizen, cookie=COOKIE),
-            Route("POST", "/api/drafts/redeem", "redeem_draft", self.redeem, HandOverToken, HandedOver),
+            Route("GET", "/portal", "ui_home", self.home, media=PAGES),
+            Route(
+                "POST", "/portal/session", "ui_session", self.open_session, AccessToken, source="form",
+                refuses=(401,), media=PAGES,
+            ),
+            Route(
+                "POST", "/portal/draft", "ui_draft", self.save, FormPage, source="form", auth=citizen, cookie=COOKIE,
+                refuses=(409,), media=PAGES,
+            ),
+            Route(
+                "POST", "/api/drafts/redeem", "redeem_draft", self.redeem, HandOverToken, HandedOver,
+                refuses=(401, 409),
+            ),
             *(controlled if operator else ()),
-        )
+        )  # fmt: skip
 
     def stand(self) -> Stand:
         """Return what it is at the moment; without a T_cutover it is open."""
@@ -172,7 +182,7 @@ class PublicInterface:
         if stand == "open":
             return None
         if stand == "redirecting":
-            return Reply(302, b"", {"location": where, "content-type": "text/html; charset=utf-8"})
+            return Reply(302, b"", {"location": where, "content-type": HTML})
         link = f'<p>Xin tiếp tục tại <a href="{html.escape(where)}">Cổng Dịch vụ công quốc gia</a>.</p>'
         return _page("Giao diện này đã đóng", link, status=410)
 
@@ -203,4 +213,4 @@ def _hand_over(connection: sqlite3.Connection, claims: Claims) -> HandedOver:
 def _page(title: str, body: str, headers: dict[str, str] | None = None, status: int = 200) -> Reply:
     text = f'<!doctype html><html lang="vi"><meta charset="utf-8"><title>{html.escape(title)}</title>'
     text += f"<h1>{html.escape(title)}</h1>{body}</html>"
-    return Reply(status, text.encode(), {"content-type": "text/html; charset=utf-8", **(headers or {})})
+    return Reply(status, text.encode(), {"content-type": HTML, **(headers or {})})

@@ -5,6 +5,7 @@ import sqlite3
 from mocks import entries
 from mocks.entries import Entry
 from mocks.messages import Confirmation, Confirmed
+from mocks.pages import Shelf
 from mocks.system import DurableSystem
 from mocks.wire import Call, Refusal, Route
 from model import people
@@ -32,6 +33,10 @@ class ReceiptKeeper(DurableSystem):
             Route("POST", "/ndxp/confirm", "confirm", self.confirm, Confirmation, Confirmed, status=201),
             entries.route(self.page),
         )
+
+    def shelves(self) -> tuple[Shelf, ...]:
+        """Return the shelf of its receipts."""
+        return (entries.shelf(self.page),)
 
     async def confirm(self, call: Call[Confirmation]) -> Confirmed:
         """Confirm a citizen's data; the same request gets the same receipt again."""

@@ -80,7 +80,7 @@ def today() -> date:
 
 def add(connection: sqlite3.Connection, new: New, steps: Sequence[Step]) -> bool:
     """Store a dossier with its first steps; returns False, and stores nothing, where its code is there already."""
-    last = max(steps)
+    last = max(steps, key=lambda step: step[0])  # of two with one number the first: the one that is kept
     statement = f"""INSERT INTO dossiers({_FIELDS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
         ON CONFLICT(code) DO NOTHING"""
     values = (new.code, new.key, new.province, new.commune, new.procedure, new.channel, new.hash)
@@ -100,7 +100,7 @@ def append(connection: sqlite3.Connection, code: str, steps: Sequence[Step]) -> 
     if row is None:
         return None
     number = _insert(connection, row[0], steps)
-    last = max(steps)
+    last = max(steps, key=lambda step: step[0])  # of two with one number the first: the one that is kept
     if last[0] > row[1]:
         statement = "UPDATE dossiers SET state = ?, sequence = ? WHERE id = ?"
         connection.execute(statement, (last[1], last[0], row[0]))

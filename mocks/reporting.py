@@ -12,12 +12,14 @@ import msgspec
 
 from mocks import entries
 from mocks.entries import Entry
+from mocks.pages import Page, Rows, Shelf, Table
 from mocks.register import CLOCK
 from mocks.system import DurableSystem, PageOf
 from mocks.wire import Body, Call, Refusal, Route
 from model.books import content_hash
 
 DUE = time(12, 0)
+LAST = date(2099, 12, 31)
 
 Unit = Annotated[str, msgspec.Meta(pattern=r"^H[0-9]{2}(\.[0-9]{5})?$", max_length=9)]
 Form = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9.-]+$", max_length=40)]
@@ -68,10 +70,28 @@ class Reporting(DurableSystem):
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
         return (
-            Route("POST", "/reports", "report", self.take, Report, Taken, status=201),
+            Route("POST", "/reports", "report", self.take, Report, Taken, status=201, refuses=(409,)),
             Route("GET", "/reports", "reports", self.reports, PageOf, Reports, "query"),
             entries.route(self.page),
         )
+
+    def shelves(self) -> tuple[Shelf, ...]:
+        """Return the shelf of its reports."""
+        columns = ("Mã", "Đơn vị", "Quá hạn")
+        return (Shelf("reports", "Báo cáo (reports)", columns, self._listed, self._report_page),)
+
+    def _listed(self, after: int, limit: int) -> Rows:
+        statement = "SELECT id, code, unit, late FROM reports WHERE id > ? ORDER BY id LIMIT ?"
+        rows = self.store.reader.execute(statement, (after, limit)).fetchall()
+        shown = [(code, unit, "có" if late else "không") for _, code, unit, late in rows]
+        return shown, rows[-1][0] if len(rows) == limit else None
+
+    def _report_page(self, code: str) -> Page | None:
+        row = self.store.reader.execute("SELECT figures FROM reports WHERE code = ?", (code,)).fetchone()
+        if row is None:
+            return None
+        figures = list(msgspec.json.decode(row[0]).items())
+        return Page(f"Báo cáo {code}", tables=[Table("Số liệu (figures)", ("Chỉ tiêu", "Giá trị"), figures)])
 
     async def take(self, call: Call[Report]) -> Taken:
         """Take a report; the same one again is answered as before."""
@@ -94,6 +114,8 @@ class Reporting(DurableSystem):
 
 
 def _take(connection: sqlite3.Connection, report: Report) -> Taken:
+    if report.period > LAST:
+        raise Refusal(422, "validation", f"period: not after {LAST}")
     code = f"{report.unit}:{report.form}:{report.period}"
     digest = content_hash(msgspec.to_builtins(report))
     known = connection.execute("SELECT hash, late FROM reports WHERE code = ?", (code,)).fetchone()

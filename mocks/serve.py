@@ -37,6 +37,7 @@ from mocks.system import Surroundings, System
 from mocks.tasks import TaskTracking
 from mocks.vneid import Vneid
 from model import places
+from model.capacity import Capacity
 from model.links import PLATFORMS, systems
 
 ADDRESS = "127.0.0.1"
@@ -80,6 +81,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     control: str = ""
     host: str = ADDRESS
     stock: dict[str, int] = {}
+    capacity: dict[str, Capacity] = {}
 
 
 class StartError(Exception):
@@ -142,7 +144,9 @@ def build(name: str, config: Config) -> System:
     try:
         state.mkdir(parents=True, exist_ok=True)
         defects = Defects(config.defects, config.seed)
-        around = Surroundings(state, config.links, config.provinces, defects, config.seed, config.control, config.stock)
+        around = Surroundings(
+            state, config.links, config.provinces, defects, config.seed, config.control, config.stock, config.capacity
+        )
         return SYSTEMS[name.partition(":")[0]](name, around, CollectorRegistry())
     except KeyError as error:
         raise StartError(f"{name}: its link {error} is missing") from None

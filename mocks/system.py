@@ -10,8 +10,9 @@ import msgspec
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
-from mocks import openapi, register, units, wire
+from mocks import dossier_pages, openapi, pages, register, units, wire
 from mocks.attachments import Attachments
+from mocks.capacity import Station
 from mocks.client import Client
 from mocks.control import Control
 from mocks.defects import Defects
@@ -21,7 +22,10 @@ from mocks.metrics import Metrics
 from mocks.outbox import Outbox
 from mocks.store import Store
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
+from model.capacity import Capacity, capacity_of
 from model.links import Link
+
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Surroundings:
         seed: Of random choices.
         token: What opens the control API; empty: there is none.
         stock: Province code -> legacy dossiers that wait for migration there.
+        capacity: System name or kind -> its speed; those without are as fast as they can be.
     """
 
     state: Path
@@ -45,6 +50,7 @@ class Surroundings:
     seed: int = 0
     token: str = ""
     stock: Mapping[str, int] = field(default_factory=dict)
+    capacity: Mapping[str, Capacity] = field(default_factory=dict)
 
 
 class Padding(Body):
@@ -113,7 +119,11 @@ class System:
 
     def application(self) -> Starlette:
         """Return the system as an ASGI application."""
-        return wire.application(self.routes, self.metrics, self.control.intercept)
+        capacity = capacity_of(self.name, self.surroundings.capacity)
+        if capacity is None:
+            return wire.application(self.routes, self.metrics, self.control.intercept)
+        station = Station(capacity, f"{self.surroundings.seed}:{self.name}:capacity")
+        return wire.application(self.routes, self.metrics, self.control.intercept, station.served)
 
     async def start(self) -> None:
         """Start what runs beside the server."""
@@ -129,9 +139,19 @@ class System:
         return (
             Route("GET", "/healthz", "healthz", self.health, Padding, Health, "query", spared=True),
             Route("GET", "/readyz", "readyz", self.ready, gives=Health),
-            Route("GET", "/metrics", "metrics", self.exposition, spared=True),
+            Route("GET", "/metrics", "metrics", self.exposition, spared=True, media={200: EXPOSITION}),
             Route("GET", "/openapi.json", "openapi", self.describe, spared=True),
+            *pages.routes(self.name, self.facts, self.shelves()),
         )
+
+    def shelves(self) -> tuple[pages.Shelf, ...]:
+        """Return what its pages list."""
+        return ()
+
+    async def facts(self) -> Mapping[str, object]:
+        """Return what its first page says beside the lists."""
+        await self.database()
+        return {}
 
     async def health(self, call: Call[Padding]) -> Health:
         """Say that the system answers, with as much padding as was asked for."""
@@ -150,7 +170,7 @@ class System:
 
     async def exposition(self, call: Call[Nothing]) -> Reply:
         """Return the metrics."""
-        return Reply(200, self.metrics.text(), {"content-type": "text/plain; version=0.0.4; charset=utf-8"})
+        return Reply(200, self.metrics.text(), {"content-type": EXPOSITION})
 
     async def describe(self, call: Call[Nothing]) -> Reply:
         """Return the OpenAPI document."""
@@ -216,6 +236,10 @@ class MessagingSystem(DurableSystem):
     def _common(self) -> tuple[Route, ...]:
         return (Route("GET", "/outbox", "outbox", self.backlog, gives=Pending), *super()._common())
 
+    async def facts(self) -> Mapping[str, object]:
+        """Say how many messages wait."""
+        return {**await super().facts(), "Tin chưa được xác nhận (messages that wait)": self.outbox.pending()}
+
     async def backlog(self, call: Call[Nothing]) -> Pending:
         """Count the messages that have not been acknowledged."""
         return Pending(self.outbox.pending(), self.outbox.stored)
@@ -257,10 +281,19 @@ class DossierSystem(MessagingSystem):
     def _common(self) -> tuple[Route, ...]:
         return (
             Route("GET", "/dossiers", "list", self.list_dossiers, PageOf, Page, "query"),
-            Route("GET", "/dossiers/{code}", "look_up", self.look_up, gives=register.Dossier),
+            Route("GET", "/dossiers/{code}", "look_up", self.look_up, gives=register.Dossier, refuses=(404,)),
             *units.routes(self.units),
             *super()._common(),
         )
+
+    def shelves(self) -> tuple[pages.Shelf, ...]:
+        """Return the shelf of its dossiers."""
+        return (dossier_pages.shelf(lambda: self.store.reader, self.attachments),)
+
+    async def facts(self) -> Mapping[str, object]:
+        """Say how many dossiers there are in each state."""
+        counted = register.by_state(self.store.reader)
+        return {**await super().facts(), **{dossier_pages.state(int(key)): value for key, value in counted.items()}}
 
     async def look_up(self, call: Call[Nothing]) -> register.Dossier:
         """Return one dossier."""

@@ -48,7 +48,7 @@ class Takeover:
 
     def routes(self) -> tuple[Route, ...]:
         """Return its route."""
-        return (Route("GET", "/handover", "handover", self.take_over, Landing, Welcome, "query"),)
+        return (Route("GET", "/handover", "handover", self.take_over, Landing, Welcome, "query", refuses=(401,)),)
 
     async def take_over(self, call: Call[Landing]) -> Welcome:
         """Fetch the draft from the province and open a session; a draft that is here already stays as it is.

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from mocks import entries, keys
 from mocks.entries import Entry
 from mocks.keys import Keys
+from mocks.pages import Page, Rows, Shelf, Table
 from mocks.system import DurableSystem, Surroundings, created
 from mocks.wire import Body, Call, Refusal, Reply, Route
 
@@ -88,10 +89,30 @@ class TaskTracking(DurableSystem):
             Route("GET", "/tasks", "tasks", self.tasks, TaskQuery, Tasks, "query"),
             Route(
                 "POST", "/tasks/{code}/progress", "progress", self.progress, Progress, Progressed,
-                status=201, keyed=True,
+                status=201, keyed=True, refuses=(404,),
             ),
             entries.route(self.page),
         )  # fmt: skip
+
+    def shelves(self) -> tuple[Shelf, ...]:
+        """Return the shelf of its tasks."""
+        columns = ("Mã", "Đơn vị", "Nhiệm vụ", "Trạng thái")
+        return (Shelf("tasks", "Nhiệm vụ (tasks)", columns, self._listed, self._task_page),)
+
+    def _listed(self, after: int, limit: int) -> Rows:
+        statement = "SELECT id, unit, text, status FROM tasks WHERE id > ? ORDER BY id LIMIT ?"
+        rows = self.store.reader.execute(statement, (after, limit)).fetchall()
+        return [(_code(row[0]), *row[1:]) for row in rows], rows[-1][0] if len(rows) == limit else None
+
+    def _task_page(self, code: str) -> Page | None:
+        statement = "SELECT unit, text, status FROM tasks WHERE id = ?"
+        row = self.store.reader.execute(statement, (_number(code),)).fetchone()
+        if row is None:
+            return None
+        statement = "SELECT status, text FROM progress WHERE task = ? ORDER BY id"
+        reports = self.store.reader.execute(statement, (_number(code),)).fetchall()
+        facts = dict(zip(("Đơn vị (unit)", "Nhiệm vụ (task)", "Trạng thái (status)"), row, strict=True))
+        return Page(f"Nhiệm vụ {code}", facts, [Table("Tiến độ (progress)", ("Trạng thái", "Nội dung"), reports)])
 
     async def tasks(self, call: Call[TaskQuery]) -> Tasks:
         """List tasks."""
@@ -99,7 +120,7 @@ class TaskTracking(DurableSystem):
         statement = """SELECT id, unit, text, status, (SELECT count(*) FROM progress WHERE task = tasks.id)
             FROM tasks WHERE ?1 = '' OR unit = ?1 ORDER BY id LIMIT ?2"""
         rows = self.store.reader.execute(statement, (call.content.unit, call.content.limit))
-        return Tasks([Task(f"NV{row[0]:04d}", *row[1:]) for row in rows])
+        return Tasks([Task(_code(row[0]), *row[1:]) for row in rows])
 
     async def progress(self, call: Call[Progress]) -> Reply:
         """Note how far a task is."""
@@ -116,10 +137,18 @@ class TaskTracking(DurableSystem):
         return items, rows[-1][0] if len(rows) == limit else None
 
 
+def _code(number: int) -> str:
+    return f"NV{number:04d}"
+
+
+def _number(code: str) -> int:
+    digits = code.removeprefix("NV")
+    return int(digits) if len(code) == 6 and digits.isascii() and digits.isdigit() else -1
+
+
 def _note(connection: sqlite3.Connection, call: Call[Progress]) -> Reply:
     code, report = call.path["code"], call.content
-    digits = code.removeprefix("NV")
-    number = int(digits) if len(code) == 6 and digits.isascii() and digits.isdigit() else -1
+    number = _number(code)
     statement = "UPDATE tasks SET status = ? WHERE id = ?"
     if connection.execute(statement, (report.status, number)).rowcount == 0:
         raise Refusal(404, "unknown", "no task has this code")

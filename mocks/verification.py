@@ -67,15 +67,15 @@ class Verification:
             return ()
         path = "/dossiers/{code}/verification"
         return (
-            Route("POST", path, "verify", self.verify, Citizen, Verified, auth=self._auth, keyed=True),
-            Route("GET", path, "verification", self.standing, gives=Verified),
+            Route("POST", path, "verify", self.verify, Citizen, Verified, auth=self._auth, keyed=True, refuses=(404,)),
+            Route("GET", path, "verification", self.standing, gives=Verified, refuses=(404,)),
             entries.route(self.page),
         )
 
     def open(self) -> None:
         """Serve the links to the databases: what couldn't be confirmed at once."""
         for target, link in self._links.items():
-            self._system.outbox.open(link, partial(self._deliver, target), {SERVICE: POSTS})
+            self._system.outbox.open(link, partial(self._deliver, target), {SERVICE: POSTS}, self._clients[target].rest)
 
     async def verify(self, call: Call[Citizen]) -> Reply:
         """Let the databases confirm; flag for later what they don't confirm in time."""

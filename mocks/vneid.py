@@ -18,7 +18,7 @@ from model import people
 
 CODE_LIFE = 60.0  # seconds
 TOKEN_LIFE = 3600.0  # seconds
-Uri = Annotated[str, msgspec.Meta(pattern="^https?://", max_length=500)]
+Uri = Annotated[str, msgspec.Meta(pattern="^https?://[!-~]+$", max_length=500)]  # goes into a header
 
 
 class Authorisation(Body):
@@ -70,8 +70,19 @@ class Vneid(DurableSystem):
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
         return (
-            Route("GET", "/authorize", "authorize", self.authorise, Authorisation, None, "query", 302),
-            Route("POST", "/token", "token", self.redeem, Redemption, Tokens, "form"),
+            Route(
+                "GET",
+                "/authorize",
+                "authorize",
+                self.authorise,
+                Authorisation,
+                None,
+                "query",
+                302,
+                refuses=(404,),
+                media={302: ""},
+            ),
+            Route("POST", "/token", "token", self.redeem, Redemption, Tokens, "form", refuses=(401,)),
             Route("GET", "/userinfo", "userinfo", self.user_info, gives=UserInfo, auth=self._access),
             Route("POST", "/revoke", "revoke", self.revoke, Revocation, Nothing, "form"),
         )

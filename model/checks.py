@@ -89,6 +89,17 @@ def provinces_exist(plan: Plan, _: Known) -> Iterator[Problem]:
             yield _unknown(("stack", "provinces", index), "province", code, places.provinces())
 
 
+def capacities_are_of_systems(plan: Plan, _: Known) -> Iterator[Problem]:
+    """Refuse the speed of a system that isn't part of the stack, and quantiles below the median."""
+    kinds = {system.partition(":")[0] for system in plan.systems}
+    for name, capacity in plan.stack.capacity.items():
+        path: KeyPath = ("stack", "capacity", name)
+        if name not in kinds and name not in plan.systems:
+            yield _unknown(path, "system", name, [*kinds, *plan.systems])
+        if capacity.p95 is not None and capacity.p95 < capacity.median:
+            yield Problem((*path, "p95"), f"{capacity.p95:g} s is less than the median", "give a longer time")
+
+
 def journeys_exist(plan: Plan, known: Known) -> Iterator[Problem]:
     """Refuse journeys that there are none of, and weights that add up to 0."""
     for name in plan.load.journeys:
@@ -281,6 +292,7 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     names_are_plain,
     names_are_unique,
     provinces_exist,
+    capacities_are_of_systems,
     journeys_exist,
     platforms_are_there,
     curves_fit,

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 
 from model import curves, replay
+from model.capacity import Capacity
 from model.curves import Curve
 from model.drill import Alert, BlastRadius, Drill, OperatorStep, SteadyState, Stop
 from model.links import Link, Platform, links, systems
@@ -369,12 +370,14 @@ class Stack(Value, frozen=True, kw_only=True):
         provinces: Province codes; a campaign file may leave them out for all 34.
         province_processes: Processes that the provincial systems share.
         platforms: Shared systems besides the portal, VNeID, population and payment.
+        capacity: Speed of systems, by name or by kind (``province``); those without are as fast as they can be.
     """
 
     kind: Literal["local", "compose", "external"] = "local"
     provinces: tuple[str, ...] = ()
     province_processes: Annotated[int, msgspec.Meta(ge=1, le=34)] = 2
     platforms: tuple[Platform, ...] = ()
+    capacity: dict[str, Capacity] = {}  # noqa: RUF012  msgspec copies it
 
 
 class Cutover(Value, frozen=True, kw_only=True):

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from model.dossier import Channel, why_not_history
 from model.links import province_system
-from reports import classify
+from reports import classify, migration
+from reports.screen import screen
 from reports.sql import text
 
 if TYPE_CHECKING:
@@ -109,13 +110,13 @@ def audit(database: duckdb.DuckDBPyConnection, provinces: Iterable[str], events:
         events: Of the record; ``audit_read`` tells which readings are complete.
     """
     systems = _systems(database, ["national", *map(province_system, provinces)], events)
-    _stage(database, systems)
+    clear = _stage(database, systems)
     findings = tuple(finding for category in classify.CATEGORIES for finding in _findings(database, category))
     codes = {
         category: tuple(sorted({finding.code for finding in findings if finding.category == category}))
         for category in classify.CATEGORIES
     }
-    return Audit(_counts(database, codes), codes, findings, _sync_lag(database), systems)
+    return Audit(_counts(database, clear, codes), codes, findings, _sync_lag(database), systems)
 
 
 def _systems(
@@ -136,10 +137,13 @@ def _system(name: str, number: int, event: Mapping[str, Any], kept: int) -> Syst
     return SystemRead(name, number, dossiers, event.get("complete") is True and kept >= dossiers)
 
 
-def _stage(database: duckdb.DuckDBPyConnection, systems: Sequence[SystemRead]) -> None:
+def _stage(database: duckdb.DuckDBPyConnection, systems: Sequence[SystemRead]) -> int:
+    """Leave the tables that the findings are made of; returns how many dossiers need no look one by one."""
     unread = {read.system for read in systems if not read.complete}
     readable = sorted({read.system for read in systems} - unread)
     _table(database, "readable", "system VARCHAR", [f"({text(system)})" for system in readable])
+    database.execute(migration.STAGES)
+    clear = screen(database)
     database.execute(classify.STAGES)
     paths = database.execute("SELECT states, operation FROM paths ORDER BY ALL").fetchall()
     reasons = [(states, operation, why_not_history(states, CHANNELS[operation])) for states, operation in paths]
@@ -149,6 +153,7 @@ def _stage(database: duckdb.DuckDBPyConnection, systems: Sequence[SystemRead]) -
         "states INTEGER[], operation VARCHAR, why VARCHAR",
         [f"({states}, {text(operation)}, {text(why)})" for states, operation, why in reasons if why],
     )
+    return clear
 
 
 def _table(database: duckdb.DuckDBPyConnection, name: str, columns: str, rows: Sequence[str]) -> None:
@@ -162,10 +167,12 @@ def _findings(database: duckdb.DuckDBPyConnection, category: str) -> list[Findin
     return [Finding(category, *("" if cell is None else str(cell) for cell in row)) for row in rows]
 
 
-def _counts(database: duckdb.DuckDBPyConnection, codes: Mapping[str, Sequence[str]]) -> dict[str, int]:
+def _counts(database: duckdb.DuckDBPyConnection, clear: int, codes: Mapping[str, Sequence[str]]) -> dict[str, int]:
     (row,) = database.execute(classify.COUNTS).fetchall()
-    names = ("attempted", "acknowledged", "refused", "unknown", "read", "unread")
-    return dict(zip(names, row, strict=True)) | {category: len(listed) for category, listed in codes.items()}
+    counted = dict(zip(("attempted", "acknowledged", "refused", "unknown", "read", "unread"), row, strict=True))
+    for name in ("attempted", "acknowledged", "read"):
+        counted[name] += clear
+    return counted | {category: len(listed) for category, listed in codes.items()}
 
 
 def _sync_lag(database: duckdb.DuckDBPyConnection) -> SyncLag:

@@ -1,16 +1,15 @@
 """The SQL of the audit: ledger × reads -> findings. One statement per intermediate table, one query per category.
 
+It looks at what ``reports.screen`` suspects: ``writes`` are the rows of the ledger, ``readings`` those of reads.
 Every statement is a scan, a hash join or a grouping: linear in the number of rows, and able to spill. A dossier is
 known by the idempotency key of its creation; a *book* is what one system holds, the portal or a province; the second
 reading (pass 2) is the final one.
 """
 
 from reports import migration
-
-CREATIONS = "('submit', 'intake')"
+from reports.screen import CREATIONS, PARSED
 
 STAGES = f"""
-{migration.STAGES}
 CREATE TEMP TABLE creations AS
 SELECT
     coalesce(key, '') AS key,
@@ -21,28 +20,20 @@ SELECT
     count(*) FILTER (event = 'ok') > 0 AS acknowledged,
     count(*) FILTER (event IN ('ok', 'info')) = 0
         AND count(*) FILTER (event = 'fail') >= greatest(count(*) FILTER (event = 'invoke'), 1) AS refused
-FROM ledger
+FROM writes
 WHERE operation IN {CREATIONS}
 GROUP BY ALL;
 
 CREATE TEMP TABLE acknowledged AS
 SELECT DISTINCT coalesce(key, '') AS key, coalesce(dossier, '') AS code
-FROM ledger
+FROM writes
 WHERE operation IN {CREATIONS} AND event = 'ok';
 
 CREATE TEMP TABLE books AS
 SELECT
     system, system = 'national' AS portal, substr(system, 10) AS owner,
-    code, coalesce(key, '') AS key, province, commune, hash, state, sequence,
-    list_transform(steps, lambda step: try_cast(step[1] AS INTEGER)) AS numbers,
-    list_transform(steps, lambda step: try_cast(step[2] AS INTEGER)) AS states,
-    list_transform(steps, lambda step: step[3]) AS occurred,
-    list_transform(steps, lambda step: step[4]) AS applied
-FROM (
-    SELECT *, try(from_json(history, '[["DOUBLE"]]')) AS steps
-    FROM reads ANTI JOIN legacy ON legacy.key = reads.key
-    WHERE "pass" = 2
-);
+    code, coalesce(key, '') AS key, province, commune, hash, state, sequence, numbers, states, occurred, applied
+FROM ({PARSED.format(source="readings")}) ANTI JOIN legacy USING (key);
 
 CREATE TEMP TABLE presence AS
 SELECT
@@ -52,7 +43,7 @@ SELECT
     bool_or("pass" = 1 AND system = 'national') AS portal_before,
     bool_or("pass" = 1 AND system <> 'national') AS provincial_before,
     min(code) AS code
-FROM reads ANTI JOIN legacy ON legacy.key = reads.key
+FROM readings ANTI JOIN legacy USING (key)
 GROUP BY ALL;
 
 CREATE TEMP TABLE fates AS
@@ -97,9 +88,9 @@ WHERE len(states) > 0 AND len(list_filter(states, lambda state: state IS NULL)) 
 CREATE TEMP TABLE missing_attachments AS
 SELECT DISTINCT acknowledged.code, sent.key, sent.province, sent.commune, holders.system, sent.hash
 FROM (
-    SELECT key, province, commune, ledger.hash
-    FROM ledger SEMI JOIN (FROM ledger WHERE operation = 'attach' AND event = 'ok') done
-        ON done.worker = ledger.worker AND done.op = ledger.op
+    SELECT key, province, commune, writes.hash
+    FROM writes SEMI JOIN (FROM writes WHERE operation = 'attach' AND event = 'ok') done
+        ON done.worker = writes.worker AND done.op = writes.op
     WHERE operation = 'attach' AND event = 'invoke'
 ) sent
 JOIN acknowledged ON acknowledged.key = sent.key AND acknowledged.code <> ''
@@ -107,7 +98,7 @@ JOIN (SELECT DISTINCT system, code FROM books) holders ON holders.code = acknowl
 ANTI JOIN (FROM attachments WHERE "pass" = 2) held
     ON held.system = holders.system AND held.code = acknowledged.code AND held.hash = sent.hash;
 
-CREATE TEMP TABLE lags AS
+INSERT INTO lags
 SELECT province, occurred, CASE WHEN applied IS NOT NULL THEN greatest(applied - occurred, 0) END AS lag
 FROM (
     SELECT
@@ -123,10 +114,7 @@ FROM (
 )
 WHERE (number > 1 OR from_province) AND occurred IS NOT NULL;
 """
-"""Needs a table ``readable(system)``: the systems of which both readings are complete.
-
-``lags`` has one row per step that a province owed the portal: ``lag`` in seconds, NULL where the portal hasn't got it.
-"""
+"""Needs ``readable(system)``: the systems of which both readings are complete; and what ``reports.screen`` leaves."""
 
 LOST = "SELECT code, key, province, commune, detail FROM lost"
 
@@ -198,7 +186,7 @@ GROUP BY code, key, province, commune, hash
 
 REGRESSED = """
 WITH said AS (
-    FROM ledger WHERE event = 'ok' AND dossier <> '' AND sequence > 0 AND state > 0
+    FROM writes WHERE event = 'ok' AND dossier <> '' AND sequence > 0 AND state > 0
 ), missing AS MATERIALIZED (
     SELECT said.* FROM said
     LEFT JOIN (SELECT code, numbers, states FROM books WHERE NOT portal) held ON held.code = said.dossier
@@ -233,7 +221,7 @@ SELECT final.code, final.key, final.province, final.commune,
        format('{}: {} steps in the first reading, {} in the second',
               final.system, earlier.sequence, final.sequence)
 FROM books final
-JOIN (SELECT system, code, key, sequence FROM reads WHERE "pass" = 1) earlier
+JOIN (SELECT system, code, key, sequence FROM readings WHERE "pass" = 1) earlier
     ON earlier.system = final.system AND earlier.code = final.code AND earlier.key = final.key
 WHERE earlier.sequence > final.sequence
 UNION ALL
@@ -253,11 +241,11 @@ GROUP BY said.dossier, said.sequence, said.state
 """
 
 PHANTOM = """
-SELECT reads.code, unknown.key, min(province), min(commune),
+SELECT readings.code, unknown.key, min(province), min(commune),
        'held by ' || string_agg(DISTINCT system, ', ' ORDER BY system) || '; nobody attempted it'
-FROM reads
+FROM readings
 JOIN (SELECT presence.key FROM presence ANTI JOIN creations ON creations.key = presence.key) unknown
-    ON unknown.key = coalesce(reads.key, '')
+    ON unknown.key = coalesce(readings.key, '')
 GROUP BY ALL
 """
 

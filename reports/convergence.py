@@ -14,19 +14,21 @@ from model.links import province_system
 from model.plan import Objective
 from reports.figure import Figure, precise, unknown
 from reports.outcome import Outcome, exact, nothing, number
+from reports.screen import FINAL
 from reports.selection import Evidence, Window
 from reports.sql import text, texts
 
 GRACE = 2.0
 """Seconds beyond the normal wait from which on a crossing is overdue [A]."""
 
-CROSSINGS = """
+CROSSINGS = f"""
 CREATE TEMP TABLE IF NOT EXISTS crossings AS
-SELECT province, occurred - {zero} AS occurred, occurred - {zero} + lag AS applied FROM lags
+SELECT province, occurred - {{zero}} AS occurred, occurred - {{zero}} + lag AS applied FROM lags
 UNION ALL
-SELECT portal.province, portal.occurred[1] - {zero}, greatest(province.applied[1], portal.occurred[1]) - {zero}
-FROM (FROM books WHERE portal) portal
-LEFT JOIN (FROM books WHERE NOT portal) province ON province.key = portal.key AND province.code = portal.code
+SELECT portal.province, portal.occurred[1] - {{zero}}, greatest(province.applied[1], portal.occurred[1]) - {{zero}}
+FROM (FROM ({FINAL}) ANTI JOIN legacy USING (key) WHERE system = 'national') portal
+LEFT JOIN (FROM ({FINAL}) ANTI JOIN legacy USING (key) WHERE system <> 'national') province
+    ON coalesce(province.key, '') = coalesce(portal.key, '') AND province.code = portal.code
 WHERE portal.states[1] = 1 AND portal.occurred[1] IS NOT NULL
 """
 

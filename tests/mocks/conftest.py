@@ -32,11 +32,14 @@ def eventually(question, deadline=DEADLINE):
 class Stack:
     """The systems of some provinces; each name runs in the process that it was started in."""
 
-    def __init__(self, folder, provinces=("01",), defects=(), seed=1, token="", platforms=(), stock=None):
+    def __init__(
+        self, folder, provinces=("01",), defects=(), seed=1, token="", platforms=(), stock=None, capacity=None
+    ):
         self.folder = folder
         self.provinces = list(provinces)
         self.platforms = tuple(platforms)
         self.stock = stock or {}
+        self.capacity = capacity or {}
         self.names = systems(provinces, self.platforms)
         self.ports = dict(zip(self.names, free_ports(), strict=False))
         self.defects = list(defects)
@@ -57,6 +60,7 @@ class Stack:
             "seed": self.seed,
             "control": self.token,
             "stock": self.stock,
+            "capacity": self.capacity,
         }
 
     def spawn(self, *names):
@@ -227,3 +231,8 @@ def eventually_():
 @pytest.fixture(scope="session", name="submission")
 def submission_():
     return submission
+
+
+@pytest.fixture(scope="session")
+def stack_class():
+    return Stack

@@ -158,3 +158,17 @@ def test_form_fields_given_twice_or_unreadable_are_refused(stack):
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         answer = stack.http.post(stack.url("vneid") + "/revoke", content=body, headers=headers)
         assert answer.status_code in {400, 422}, body
+
+
+def test_paths_that_are_no_text_are_refused(stack):
+    for name in ("national", "province:01"):
+        for part in ("%FF", "%ED%A0%80", "%00", "%C0%AF", "..%2F..%2Fetc%2Fpasswd"):
+            for path in (f"/dossiers/{part}", f"/{part}", f"/pages/dossiers/{part}"):
+                answer = stack.get(name, path)
+                assert (answer.status_code, answer.json()["error_code"]) == (404, -1), (name, path)
+
+
+def test_what_is_not_allowed_on_a_path_is_answered_with_what_is(stack):
+    answer = stack.http.delete(stack.url("national") + "/healthz")
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["allow"]

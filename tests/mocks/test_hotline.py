@@ -64,6 +64,8 @@ def test_a_province_hands_an_incident_on_or_says_that_it_could_not(stacks):
     answers = [stack.post("province:01", "/incidents", incident, headers={**officer, **key}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [201, 201]
     assert stack.entries("hotline") == [("alert", key["Idempotency-Key"], "01")]
+    other = {**incident, "text": "y"}
+    assert stack.post("province:01", "/incidents", other, headers={**officer, **key}).status_code == 422
     assert stack.post("province:01", "/incidents", incident, headers=key).status_code == 401
 
 

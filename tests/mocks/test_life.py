@@ -178,9 +178,10 @@ def test_the_portal_tells_a_province_of_procedures_and_dossiers(stack, eventuall
     code = stack.intake(stack.officer())
     eventually(lambda: stack.states("national", code))
     assert call("TraCuuHoSo", {"MaHoSo": code}).json()["data"]["code"] == code
-    assert call("LayThuTuc", {}, session="x").json()["error_code"] == 401
-    assert call("LayThuTuc", {}, unit="79").json()["error_code"] == 401
+    assert call("LayDanhSachTTHC", {}, session="x").json()["error_code"] == 401
+    assert call("LayDanhSachTTHC", {}, unit="79").json()["error_code"] == 401
     assert call("KhongCo", {}).status_code == 422
+    assert call("LayThuTuc", {}).status_code == 422
     unknown = [{"MaHoSo": "H01.00004-250701-9999", "ThuTu": 2, "TrangThai": 4, "ThoiDiem": 1.0}]
     assert call("CapNhatTienDoHoSoMC", unknown).json()["data"][0]["error_code"] == 2
     assert call("CapNhatTienDoHoSoMC", unknown * 11).status_code == 422

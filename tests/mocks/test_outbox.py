@@ -1,12 +1,18 @@
 """Synchronisation: at least once, in order, over broken lines."""
 
+import asyncio
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
-from mocks.outbox import Message, back_off, batch
+from mocks.client import Client
+from mocks.defects import Defects
+from mocks.metrics import Metrics
+from mocks.outbox import SCHEMA, Message, Outbox, Outcome, back_off, batch
+from mocks.store import Store
 
 LIMITS = {"create": 3, "progress": 4}
 
@@ -34,6 +40,54 @@ def test_back_off_doubles_from_a_tenth_to_two_seconds(failures):
     delay = back_off(failures, random.Random(failures))
     full = min(2.0, 0.1 * 2 ** min(failures, 10))
     assert full / 2 <= delay <= full
+
+
+@pytest.mark.parametrize(("rest", "attempts"), [(30.0, 1), (0.0, 3)])
+def test_a_receiver_that_wants_to_be_left_alone_is(tmp_path, rest, attempts):
+    """Without a word it is asked again and again; told to wait, the sender waits."""
+    tried = []
+
+    async def deliver(messages):
+        tried.append(messages)
+        return [Outcome.RETRY] * len(messages)
+
+    async def send():
+        store = Store(tmp_path / "s.sqlite", SCHEMA)
+        outbox = Outbox(store, Metrics(CollectorRegistry(), "s", ()), 1, Defects())
+        outbox.open("s->t", deliver, LIMITS, lambda: rest)
+        store.start()
+        await store.write(lambda connection: outbox.put(connection, "s->t", ("a", "create", b"{}")))
+        await outbox.start()
+        for _ in range(100):
+            await asyncio.sleep(0.02)
+            if len(tried) == 3:
+                break
+        await outbox.stop()
+        await store.close()
+
+    asyncio.run(send())
+    assert len(tried) == attempts
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "least", "most"),
+    [(503, "2", 1.0, 2.0), (429, "3600", 9.0, 10.0), (503, "soon", 0, 0), (500, "2", 0, 0)],
+)
+def test_retry_after_of_a_busy_receiver_is_kept_and_bounded(status, header, least, most):
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status} X\r\nRetry-After: {header}\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    async def ask():
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            client = Client(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            assert client.rest() == 0
+            await client.request("GET", "/")
+            client.close()
+            return client.rest()
+
+    assert least <= asyncio.run(ask()) <= most
 
 
 def test_what_waits_for_a_dead_province_is_delivered_once_when_it_returns(stacks, submission, eventually):

@@ -188,6 +188,22 @@ def test_a_byte_order_mark_is_no_part_of_a_campaign(tmp_path: Path) -> None:
             'c.toml:5: stack.provinces.2: unknown province "97"; '
             "known: 01, 04, 08, 11, 12, 14, 15, 19, 20, 22, 24, 25, …",
         ),
+        (
+            '"79"]',
+            '"79"]\n[stack.capacity.provinces]\nmedian = 0.1',
+            'c.toml:6: stack.capacity.provinces: unknown system "provinces"; did you mean "province"?',
+        ),
+        (
+            '"79"]',
+            '"79"]\n[stack.capacity."province:79"]\nmedian = 0.1\np95 = 0.05',
+            'c.toml:8: stack.capacity."province:79".p95: 0.05 s is less than the median; give a longer time',
+        ),
+        (
+            '"79"]',
+            '"79"]\n[stack.capacity.national]\nmedian = 0.1\nconcurrency = 0',
+            "c.toml:8: stack.capacity.national.concurrency: 0 isn't allowed; "
+            "give a whole number of at least 1 and up to 100000",
+        ),
         ('"79"]', "79]", 'c.toml:5: stack.provinces.1: must be a string, not 79; write "79", in quotes'),
         ('"01", "79"]', "1]", 'c.toml:5: stack.provinces.0: must be a string, not 1; write "01", in quotes'),
         ('"01", "79"]', "01]", 'c.toml:5: not TOML: Unclosed array; write codes in quotes: "01"'),

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from model.campaign import load
+from model.capacity import Capacity
 from model.drill import Alert, BlastRadius, Drill, OperatorStep, SteadyState, Stop
 from model.migration import Migration
 from model.plan import (
@@ -31,7 +32,7 @@ from tests.model.test_campaign import KNOWN
 TEXT = (Path(__file__).parents[2] / "docs" / "campaigns.md").read_text(encoding="utf-8")
 STRUCTS: list[type[msgspec.Struct]] = [
     *(Plan, Stack, Load, Patience, Phase, Step, Spike, Sine, Day, Replay, Fault, Objective, Limits, Drain, Cutover),
-    *(Drill, BlastRadius, SteadyState, Stop, OperatorStep, Alert, Migration),
+    *(Drill, BlastRadius, SteadyState, Stop, OperatorStep, Alert, Migration, Capacity),
 ]
 HEAD = 'name = "x"\n[load.journeys]\ntrack = 1\n'
 EXAMPLES = [text for text in re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL) if "[[phases]]" in text]

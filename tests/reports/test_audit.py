@@ -39,6 +39,27 @@ def test_healthy_dossiers_have_no_finding(scene: Scene) -> None:
     assert result.unread_systems == ()
 
 
+def test_a_state_that_there_is_none_of_is_seen_at_one_side_alone(scene: Scene) -> None:
+    scene.attempt("a", "ok", "G1")
+    scene.book("national", "G1", "a", (1, 99, 4))
+    scene.book("province:01", "G1", "a", (1, 2, 4))
+    assert found(audited(scene)) == {"divergent": ("G1",), "regressed": ("G1",)}
+
+
+def test_the_screen_clears_what_is_healthy_and_suspects_what_shares_a_code_with_it(scene: Scene) -> None:
+    scene.healthy("G1", "a", (1, 2, 4, 9, 10))
+    scene.healthy("G2", "b")
+    scene.attempt("c", "ok", "G2")
+    scene.with_readings()
+    record = scene.write()
+    with tables.opened(record) as database:
+        audit(database, scene.plan.stack.provinces, record.events())
+        held = database.execute("SELECT DISTINCT key FROM readings").fetchall()
+        written = database.execute("SELECT DISTINCT dossier FROM writes WHERE dossier <> ''").fetchall()
+        ((clear,),) = database.execute("SELECT count(*) FROM clear").fetchall()
+    assert (clear, held, written) == (1, [("b",)], [("G2",)])
+
+
 # lost
 
 

@@ -1,0 +1,49 @@
+"""The axis as pages: its documents, and one of them with what became of it at each recipient."""
+
+import sqlite3
+from collections.abc import Callable
+
+import msgspec
+
+from mocks.pages import Page, Rows, Shelf, Table
+
+STATUSES = {
+    "01": "đã đến",
+    "02": "từ chối",
+    "03": "đã tiếp nhận",
+    "04": "phân công",
+    "05": "đang xử lý",
+    "06": "hoàn thành",
+    "13": "lấy lại",
+    "15": "đồng ý",
+    "16": "từ chối cập nhật",
+}
+
+
+def shelf(reader: Callable[[], sqlite3.Connection]) -> Shelf:
+    """Return the shelf of the deliveries that the axis has made."""
+
+    def read(after: int, limit: int) -> Rows:
+        statement = """SELECT id, document, sender, recipient, status FROM deliveries
+            WHERE id > ? ORDER BY id LIMIT ?"""
+        rows = reader().execute(statement, (after, limit)).fetchall()
+        shown = [(*row[1:4], _status(row[4])) for row in rows]
+        return shown, rows[-1][0] if len(rows) == limit else None
+
+    def one(document: str) -> Page | None:
+        row = reader().execute("SELECT content FROM documents WHERE id = ?", (document,)).fetchone()
+        return None if row is None else _page(reader(), document, msgspec.json.decode(row[0]))
+
+    return Shelf("documents", "Văn bản (documents)", ("DocumentId", "Từ", "Đến", "Trạng thái"), read, one)
+
+
+def _page(connection: sqlite3.Connection, document: str, content: dict[str, object]) -> Page:
+    statement = "SELECT recipient, status, reason FROM deliveries WHERE document = ? ORDER BY id"
+    rows = connection.execute(statement, (document,)).fetchall()
+    facts = {name: content[name] for name in ("From", "Subject", "Content")}
+    shown = [(recipient, _status(status), reason) for recipient, status, reason in rows]
+    return Page(f"Văn bản {document}", facts, [Table("Nơi nhận (recipients)", ("Đến", "Trạng thái", "Lý do"), shown)])
+
+
+def _status(status: str) -> str:
+    return f"{status} {STATUSES.get(status, '')}"

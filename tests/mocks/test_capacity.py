@@ -1,0 +1,155 @@
+"""A station queues as theory says. Time is simulated: the event loop's clock leaps to the next timer."""
+
+import asyncio
+import math
+import random
+import selectors
+
+import pytest
+
+from mocks.capacity import Station
+from mocks.wire import Refusal
+from model.capacity import Capacity
+
+
+class LeapingClock(selectors.DefaultSelector):
+    """Doesn't wait: says that as much time has passed."""
+
+    now = 0.0
+
+    def select(self, timeout=None):
+        self.now += timeout or 0.0
+        return super().select(0)
+
+
+def simulated(main):
+    """Run a coroutine on simulated time."""
+    clock = LeapingClock()
+    loop = asyncio.SelectorEventLoop(clock)
+    loop.time = lambda: clock.now
+    try:
+        return loop.run_until_complete(main)
+    finally:
+        loop.close()
+
+
+async def visit(station, waits):
+    """Be served; note the time in the system, or the refusal."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        async with station.served():
+            pass
+        waits.append(loop.time() - began)
+    except Refusal as refusal:
+        waits.append(refusal)
+
+
+async def arrivals(station, rate, number, seed=1):
+    """Let so many arrive, independently of each other."""
+    chance, waits, tasks = random.Random(seed), [], []
+    for _ in range(number):
+        await asyncio.sleep(chance.expovariate(rate))
+        tasks.append(asyncio.create_task(visit(station, waits)))
+    await asyncio.gather(*tasks)
+    return waits
+
+
+def stay(capacity, rate, number=20_000):
+    waits = simulated(arrivals(Station(capacity, "1"), rate, number))
+    return sum(waits) / len(waits)
+
+
+@pytest.mark.parametrize("p95", [None, 0.3])
+@pytest.mark.parametrize("utilisation", [0.5, 0.8])
+def test_one_server_waits_as_pollaczek_and_khinchine_say(p95, utilisation):
+    """M/G/1: the mean wait is λ E[S²] / 2 (1 − ρ). 20,000 arrivals come within 15 % of it."""
+    capacity = Capacity(median=0.1, p95=p95, concurrency=1, queue=100_000, timeout=1e6)
+    second_moment = capacity.mean**2 * math.exp(capacity.sigma**2)
+    rate = utilisation * capacity.limit
+    theory = capacity.mean + rate * second_moment / (2 * (1 - utilisation))
+    assert stay(capacity, rate) == pytest.approx(theory, rel=0.15)
+
+
+@pytest.mark.parametrize("p95", [None, 0.3])
+def test_without_a_queue_it_turns_away_as_erlang_says(p95):
+    """M/G/c/c: Erlang's B, whatever the distribution of the service time. 8 servers, 6 Erlang: 12.2 %."""
+    capacity = Capacity(median=0.1, p95=p95, concurrency=8, queue=0)
+    load = 6.0
+    terms = [load**k / math.factorial(k) for k in range(9)]
+    waits = simulated(arrivals(Station(capacity, "1"), load / capacity.mean, 20_000))
+    lost = sum(isinstance(wait, Refusal) for wait in waits) / len(waits)
+    assert lost == pytest.approx(terms[-1] / sum(terms), rel=0.1)
+
+
+def test_service_times_have_the_median_and_the_quantile_that_were_asked_for():
+    capacity = Capacity(median=0.05, p95=0.4, concurrency=20_000)
+    waits = sorted(simulated(arrivals(Station(capacity, "7"), 1000, 20_000)))
+    assert waits[10_000] == pytest.approx(0.05, rel=0.05)
+    assert waits[19_000] == pytest.approx(0.4, rel=0.05)
+
+
+def test_the_same_seed_gives_the_same_times():
+    capacity = Capacity(median=0.05, p95=0.4)
+    first, again, other = (simulated(arrivals(Station(capacity, seed), 50, 50)) for seed in ("1", "1", "2"))
+    assert first == again != other
+
+
+def test_who_comes_first_is_served_first_and_who_finds_the_queue_full_is_told_when_to_come_again():
+    capacity = Capacity(median=1.0, concurrency=1, queue=2, retry_after=3)
+
+    async def four():
+        station, order = Station(capacity, "1"), []
+
+        async def named(name):
+            waits = []
+            await visit(station, waits)
+            order.append((name, waits[0]))
+
+        await asyncio.gather(*map(named, "abcd"))
+        return order
+
+    (refused, answer), *served = simulated(four())
+    assert (refused, answer.status, answer.headers) == ("d", 503, {"retry-after": "3"})
+    assert served == [("a", 1.0), ("b", 2.0), ("c", 3.0)]
+
+
+def test_who_waits_too_long_is_turned_away_and_leaves_the_queue():
+    capacity = Capacity(median=1.0, concurrency=1, queue=5, timeout=1.5)
+
+    async def crowd():
+        station, waits = Station(capacity, "1"), []
+        await asyncio.gather(*(visit(station, waits) for _ in range(4)))
+        await visit(station, waits)
+        return waits
+
+    waits = simulated(crowd())
+    assert [wait for wait in waits if not isinstance(wait, Refusal)] == [1.0, 2.0, 1.0]
+    assert [str(wait) for wait in waits if isinstance(wait, Refusal)] == ["no server was free within 1.5 s"] * 2
+
+
+def test_a_province_with_a_capacity_sheds_load_and_stays_alive(stacks, submission):
+    """One slow server: what it can't take is refused with Retry-After, what it took is there, health goes on."""
+    capacity = {"province": {"median": 0.2, "concurrency": 1, "queue": 1, "retry_after": 2}}
+    stack = stacks(capacity=capacity).start("province:01")
+    officer = stack.officer()
+
+    async def burst():
+        import httpx
+
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+            url = stack.url("province:01")
+            posts = [
+                http.post(f"{url}/counter/dossiers", json=submission(), headers={**officer, **stack.key()})
+                for _ in range(8)
+            ]
+            *answers, health = await asyncio.gather(*posts, http.get(f"{url}/healthz"))
+            return answers, health
+
+    answers, health = asyncio.run(burst())
+    taken = [answer.json()["code"] for answer in answers if answer.status_code == 201]
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert (len(taken) + len(refused), health.status_code) == (8, 200)
+    assert taken
+    assert {(answer.json()["reason"], answer.headers["retry-after"]) for answer in refused} == {("busy", "2")}
+    assert [item["code"] for item in stack.listing("province:01")] == sorted(taken)
