@@ -42,6 +42,8 @@ def _ours_alone(plan: Plan) -> Iterator[Problem]:
     for key in ("defects", "migration", "cutover"):
         if getattr(plan, key):
             yield Problem((key,), "is done to our own mocks alone", "leave it out with --targets")
+    if plan.stack.capacity:
+        yield Problem(("stack", "capacity"), "is the speed of our own mocks", "leave it out with --targets")
     if plan.load.complaints:
         yield Problem(("load", "complaints"), "go to our own hotline alone", "set it to 0 with --targets")
     for index, stop in enumerate(plan.stops):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from model.targets import Targets
 from reports import classify
 from reports.audit import FAILURES, Audit, Finding, SyncLag
+from reports.screen import CREATIONS
 from reports.statistics import Verdict, share_bounds
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ SELECT
     count(*) FILTER (event IN ('ok', 'info')) = 0
         AND count(*) FILTER (event = 'fail') >= greatest(count(*) FILTER (event = 'invoke'), 1) AS refused
 FROM ledger
-WHERE operation IN {classify.CREATIONS}
+WHERE operation IN {CREATIONS}
 GROUP BY ALL;
 """
 
@@ -140,7 +141,7 @@ def look_ups(database: duckdb.DuckDBPyConnection, targets: Targets, events: Sequ
     told: Mapping[str, Any] = ended[-1] if ended else {}
     found = _results(database)
     ((acknowledged,),) = database.execute(
-        f"SELECT count(DISTINCT key) FROM ledger WHERE operation IN {classify.CREATIONS} AND event = 'ok'"
+        f"SELECT count(DISTINCT key) FROM ledger WHERE operation IN {CREATIONS} AND event = 'ok'"
     ).fetchall()
     bad = found.get("absent", 0) + found.get("differs", 0)
     answered = bad + found.get("found", 0)

@@ -201,19 +201,22 @@ def test_a_campaign_against_two_strangers_gives_a_verdict_and_holds_no_secret(
 ) -> None:
     """A fault on our own proxy is proved, a sample is looked up, the verdict says how sure it is."""
     record, path = tmp_path / "record", targets_file(tmp_path, httpbin, nginx, number="20", at_most="0.2")
-    ended = run(record, path)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    ended = run(record, path, "--set", "objectives.1.target=8")
     verdict = json.loads((record / "verdict.json").read_text(encoding="utf-8"))
-    assert re.search(
-        r"; 20 of \d+ acknowledged dossiers were looked up, 0 lost or other: at 95 % confidence at most 14 % of all ",
-        verdict["reasons"][0],
+    starved = [reason for reason in verdict["reasons"] if re.search(r"worker 0 used \d+% of a core", reason)]
+    assert ended.returncode == (3 if starved else 0), ended.stdout + ended.stderr
+    assert verdict["reasons"] == starved or not starved
+    assert re.fullmatch(
+        r"20 of \d+ acknowledged dossiers were looked up, 0 lost or other: "
+        r"at 95 % confidence at most 14 % of all are \(exact binomial bound, sampled\)",
+        verdict["look_ups"],
     )
     assert happened(record, "fault_proved") is not None
     assert happened(record, "fault_gone") is not None
     assert (record / "report.html").stat().st_size > 10_000
     assert holding(record, SECRET) == []
     judged = thongsuot("judge", record)
-    assert judged.returncode == 0, judged.stdout + judged.stderr
+    assert judged.returncode == ended.returncode, judged.stdout + judged.stderr
 
 
 def test_the_kill_switch_aborts_a_run(
