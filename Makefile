@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 TOXIPROXY := github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0
 CODE := model scenarios mocks faults reports harness
 
-.PHONY: run test lint format lock toxiproxy wheel-test containers-test bench clean
+.PHONY: run test lint format lock strangers toxiproxy wheel-test containers-test bench clean
 
 run: $(READY)  ## rehearse the cutover morning, print the verdict and where the report is
 	$(BIN)/thongsuot run cutover-morning
@@ -39,10 +39,19 @@ containers-test: $(READY)  ## the stack in containers, on a Docker engine that i
 bench: $(READY)  ## measure beside Locust, k6, vegeta and wrk: benchmarks/results (about 8 minutes, two quiet cores)
 	$(BIN)/python -m benchmarks
 
+strangers: .strangers/.ready  ## httpbin under granian, in an environment of its own: somebody else's system, for tests
+
+.strangers/.ready: requirements-strangers.lock
+	$(PYTHON) -m venv --clear .strangers
+	.strangers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
 lock: $(READY)  ## pin the dependencies again, with hashes
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header pyproject.toml --group pyproject.toml:dev --output-file requirements.lock
+	printf 'granian>=2.6\nhttpbin>=0.10.4\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate - --output-file requirements-strangers.lock
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than 3.11; give another with make PYTHON=python3.11 …" >&2; exit 1; }
@@ -52,4 +61,4 @@ $(READY): requirements.lock pyproject.toml
 	touch $@
 
 clean:  ## remove the environment and caches; records stay
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .strangers dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

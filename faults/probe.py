@@ -39,6 +39,23 @@ class Measurement:
         return self.outcome == "ok"
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a probe asks for.
+
+    Attributes:
+        path: Answered by 200, with a Content-Length.
+        host: Host header.
+    """
+
+    path: str = "/healthz"
+    host: str = "probe"
+
+
+OUR_OWN = Question()
+"""What every system of ours answers."""
+
+
 def probe(
     address: str,
     seconds: float,
@@ -47,8 +64,9 @@ def probe(
     up: int = 0,
     stop: Event | None = None,
     until_closed: bool = False,
+    question: Question = OUR_OWN,
 ) -> Measurement:
-    """Ask ``GET /healthz`` over a fresh connection to ``address`` (host:port), for at most ``seconds``.
+    """Ask ``GET /healthz``, or another question, over a fresh connection, for at most ``seconds``.
 
     Args:
         address: Where to connect.
@@ -57,11 +75,14 @@ def probe(
         up: Bytes that the requests shall have in all; they are pipelined, each padded with a header.
         stop: Ends the probe early when it is set.
         until_closed: Wait for the connection's end as well, which the last request asks for.
+        question: What is asked for.
     """
     start = time.monotonic()
     requests = max(1, -(-up // LINE))
     received = 0
-    dialogue = _dialogue(address, _requests(requests, up, down), requests, start + seconds, stop, until_closed)
+    dialogue = _dialogue(
+        address, _requests(requests, up, down, question), requests, start + seconds, stop, until_closed
+    )
     try:
         for count in dialogue:
             received = count
@@ -83,11 +104,11 @@ def probe(
     return Measurement(outcome, time.monotonic() - start, received)
 
 
-def _requests(number: int, up: int, down: int) -> bytes:
+def _requests(number: int, up: int, down: int, question: Question) -> bytes:
     """Compose pipelined requests of ``up`` bytes in all; the last one asks to close."""
-    path = f"/healthz?bytes={down}" if down else "/healthz"
+    path = f"{question.path}?bytes={down}" if down else question.path
     padding = f"X-Padding: {'.' * (up // number)}\r\n" if up else ""
-    head = f"GET {path} HTTP/1.1\r\nHost: probe\r\n{padding}"
+    head = f"GET {path} HTTP/1.1\r\nHost: {question.host}\r\n{padding}"
     return f"{head}\r\n".encode() * (number - 1) + f"{head}Connection: close\r\n\r\n".encode()
 
 

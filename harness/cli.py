@@ -23,6 +23,7 @@ from harness.errors import HarnessError, UsageError
 from harness.exits import BROKEN, FAIL, INTERRUPTED, PASS, USAGE
 from harness.interrupt import Interrupted
 from harness.ports import LOOPBACK
+from model import targets_file
 from model.campaign import CampaignError, Known, load
 from model.plan import Plan
 from model.record import Record, RecordError
@@ -60,6 +61,9 @@ DefectNames = Annotated[
 Out = Annotated[Path | None, typer.Option(help="Folder of the record; it must be empty or not be there yet.")]
 ToxiproxyChoice = Annotated[
     str, typer.Option("--toxiproxy", metavar="auto|real|embedded|http://HOST:PORT", help="Which Toxiproxy server.")
+]
+TargetsFile = Annotated[
+    Path | None, typer.Option("--targets", metavar="FILE", help="Load other people's systems, as this file allows it.")
 ]
 StackKind = Annotated[
     str | None, typer.Option("--stack", metavar="local|compose", help="Takes the place of the campaign's stack.kind.")
@@ -110,11 +114,22 @@ def list_() -> int:
 
 
 @app.command(epilog="Example: thongsuot plan cutover-morning --set phases.surge.rate=100")
-def plan(campaign: Campaign, seed: Seed = None, changes: Changes = None, defects: DefectNames = None) -> int:
+def plan(
+    campaign: Campaign,
+    seed: Seed = None,
+    changes: Changes = None,
+    defects: DefectNames = None,
+    targets: TargetsFile = None,
+) -> int:
     """Show what a campaign would do: timeline, arrivals, links, samples per objective. Starts nothing."""
     from harness.plan_view import show
 
-    show(read_campaign(campaign, seed, changes, defects), out_console)
+    chosen = read_campaign(campaign, seed, changes, defects, targets)
+    show(chosen, out_console)
+    if chosen.targets is not None:
+        from harness.confirm import show as show_targets
+
+        show_targets(chosen, out_console)
     return PASS
 
 
@@ -141,13 +156,22 @@ def run(
     prometheus: Annotated[bool, typer.Option("--prometheus", help="Let a Prometheus scrape it, and ask that.")] = False,
     keep_tsdb: Annotated[bool, typer.Option("--keep-tsdb", help="Keep that Prometheus' data in the record.")] = False,
     stack: StackKind = None,
+    targets: TargetsFile = None,
+    yes: Annotated[
+        str | None, typer.Option("--yes", metavar="REFERENCE", help="With --targets: names the authorisation, for CI.")
+    ] = None,
 ) -> int:
     """Rehearse a campaign: stack, load, faults, healing, drain, audit, verdict, report."""
-    chosen = read_campaign(campaign, seed, _with_stack(changes, stack), defects)
+    _check_targets(targets, stack, yes)
+    chosen = read_campaign(campaign, seed, _with_stack(changes, stack), defects, targets)
     _check_choice(toxiproxy)
     monitored = _monitored(prometheus, keep_tsdb)
     _check_stack(chosen, toxiproxy, expect_workers)
     crew = _crew(chosen, workers, expect_workers, bind)
+    if chosen.targets is not None:
+        from harness.confirm import confirm
+
+        confirm(chosen, yes, out_console)
     from harness.progress import progress_for
     from harness.run import run as rehearse
 
@@ -185,11 +209,14 @@ def worker(
     spool: Annotated[
         Path | None, typer.Option(help="Folder that keeps what was recorded until the master has it.")
     ] = None,
+    plan: Annotated[
+        str, typer.Option("--plan", metavar="FINGERPRINT", help="The only plan that it may run, as `run` says it.")
+    ] = "",
 ) -> int:
     """Send load for a run on another host, until that run is over."""
     from harness.remote import work
 
-    return work(*address(master), name, spool, err_console)
+    return work(*address(master), name, spool, plan, err_console)
 
 
 @app.command(epilog=f"Example: thongsuot judge runs/mine. {EXITS}")
@@ -301,15 +328,30 @@ def doctor() -> int:
     return PASS if show(out_console) else BROKEN
 
 
-def read_campaign(campaign: str, seed: int | None, changes: list[str] | None, defects: list[str] | None) -> Plan:
-    """Make a plan of a campaign file and the command line; raises CampaignError."""
+def read_campaign(
+    campaign: str,
+    seed: int | None,
+    changes: list[str] | None,
+    defects: list[str] | None,
+    targets: Path | None = None,
+) -> Plan:
+    """Make a plan of a campaign file, a targets file and the command line; raises CampaignError."""
     from faults.catalogue import validate
     from harness.defects import with_triggers
     from mocks.defects import DEFECTS
     from scenarios.catalogue import JOURNEYS, OPERATIONS, PLATFORMS
 
     known = Known(frozenset(JOURNEYS), OPERATIONS, frozenset(DEFECTS), validate, PLATFORMS)
-    return with_triggers(load(campaign, known, changes or [], seed=seed, defects=defects or []))
+    allowed = targets_file.load(targets) if targets else None
+    return with_triggers(load(campaign, known, changes or [], seed=seed, defects=defects or [], targets=allowed))
+
+
+def _check_targets(targets: Path | None, stack: str | None, yes: str | None) -> None:
+    """Refuse options that don't go together; raises UsageError."""
+    if targets and stack:
+        raise UsageError(f"--stack {stack}: --targets names systems that run already; leave one of the two out")
+    if yes is not None and not targets:
+        raise UsageError("--yes: confirms the load of external systems; give --targets, or leave it out")
 
 
 def _check_choice(toxiproxy: str) -> None:

@@ -18,7 +18,7 @@ from harness import prometheus
 from harness.compose import Compose
 from harness.errors import HarnessError
 from harness.progress import Progress
-from harness.stack import Group, MockStack, groups
+from harness.stack import Group, Stack, groups
 from model.links import PEOPLE, Link
 from model.plan import Plan
 from model.record import EventLog, Record
@@ -35,7 +35,7 @@ SERVICES = ("national", "platforms", "provinces-1", "provinces-2")
 """Systems' services of docker-compose.yml; a plan that needs others has them made like these."""
 
 
-class ComposeStack(MockStack):
+class ComposeStack(Stack):
     """Mock systems in the containers of a compose project."""
 
     def __init__(self, plan: Plan, record: Record, events: EventLog, compose: Compose) -> None:

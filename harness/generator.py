@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.ports import LOOPBACK, free_ports
 from harness.processes import Child, Guardian, stop_all
-from model.plan import Plan
+from model.plan import Plan, encode, fingerprint
 from model.record import EventLog, Record
 from scenarios.schedule import due_times
 
@@ -80,11 +80,14 @@ class Generator:
 
     Attributes:
         crew: Who sends the load.
+        forbidden: Why a worker's guard ended the load; empty where none did.
     """
 
     def __init__(self, plan: Plan, record: Record, events: EventLog, guardian: Guardian, crew: Crew) -> None:
         self.crew = crew
+        self.forbidden = ""
         self._plan = plan
+        self._fingerprint = fingerprint(encode(plan))
         self._events = events
         self._lost: set[str] = set()
         self._outcome: Outcome | None = None
@@ -97,7 +100,7 @@ class Generator:
         self._workers = {
             name: Child(
                 f"load worker {name}",
-                ["scenarios.load", "worker", folder, *where, "--name", name],
+                ["scenarios.load", "worker", folder, *where, "--name", name, "--plan", self._fingerprint],
                 record.path(f"logs/{name}.log"),
                 guardian,
             )
@@ -123,12 +126,14 @@ class Generator:
 
         Raises:
             HarnessError: One doesn't join.
+            UsageError: One refuses to load other people's systems: another plan, or no secret.
         """
         self._master.tell(stack=True)
         patience = AWAIT_REMOTE if self.crew.remote else READY_WITHIN
         if self.crew.remote and not self.crew.compose:
             address = f"{self.crew.bind}:{self._port}"
-            told(f"waiting for {self.crew.remote} workers: thongsuot worker --master {address}")
+            allowed = f" --plan {self._fingerprint}" if self._plan.targets else ""
+            told(f"waiting for {self.crew.remote} workers: thongsuot worker --master {address}{allowed}")
         deadline = time.monotonic() + patience
         while not self._ready:
             stopped()
@@ -136,7 +141,8 @@ class Generator:
             for worker in self._workers.values():
                 if not worker.alive():
                     said = worker.hear_if_alive(0.0) or {}
-                    raise HarnessError(f"{worker.name} did not join: {said.get('refused') or worker.last_words()}")
+                    error = UsageError if self._plan.targets and "refused" in said else HarnessError
+                    raise error(f"{worker.name} did not join: {said.get('refused') or worker.last_words()}")
             if time.monotonic() > deadline:
                 raise HarnessError(f"the load's workers did not join within {patience:.0f} s; see logs/")
         self._events.write("load_ready", workers=self._ready)
@@ -184,6 +190,9 @@ class Generator:
                 self._events.write("clock_offset", worker=index, seconds=seconds, uncertainty=uncertainty)
             case {"lost": index, "name": name}:
                 self._events.write("worker_lost", worker=index, name=name)
+            case {"guarded": index, "reason": reason}:
+                self.forbidden = self.forbidden or str(reason)
+                self._events.write("load_forbidden", worker=index, reason=reason)
             case {"back": index}:
                 self._events.write("worker_back", worker=index)
             case {"division": start, "workers": workers}:

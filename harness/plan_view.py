@@ -33,7 +33,8 @@ def show(plan: Plan, console: Console) -> None:
         console.print(_migration(plan.migration, plan.stack.provinces), highlight=False)
     for part in plan_drill.parts(plan):
         console.print(part, highlight=False)
-    console.print(_links(plan), highlight=False, markup=False)
+    if plan.targets is None:
+        console.print(_links(plan), highlight=False, markup=False)
     console.print(_objectives(plan) if plan.objectives else "no objectives: judged on integrity and validity alone")
     console.print(
         f"seed {plan.seed} · defects: {', '.join(plan.defects) or 'none'} · nothing was started", highlight=False
@@ -51,9 +52,16 @@ def expected_requests(plan: Plan, phases: Iterable[Phase]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for phase in phases:
         for journey, arrivals in _expected_journeys(plan, phase).items():
-            for operation, calls in EXPECTED[journey].items():
+            for operation, calls in _calls(plan, journey).items():
                 counts[operation] += calls * arrivals  # type: ignore[assignment]  # expectations aren't whole
     return counts
+
+
+def _calls(plan: Plan, journey: str) -> Mapping[str, float]:
+    """Return the requests of each operation that a journey makes: those that a targets file declares, or ours."""
+    if plan.targets is None:
+        return EXPECTED[journey]
+    return Counter(step.operation for step in plan.targets.journeys.get(journey, ()))
 
 
 def _expected_journeys(plan: Plan, phase: Phase) -> dict[str, float]:

@@ -29,7 +29,7 @@ class Nobody:
         """Do nothing."""
 
 
-def work(host: str, port: int, name: str | None, spool: Path | None, console: Console) -> int:
+def work(host: str, port: int, name: str | None, spool: Path | None, plan: str, console: Console) -> int:
     """Work for a master until its run is over; returns the exit code.
 
     Raises:
@@ -45,7 +45,7 @@ def work(host: str, port: int, name: str | None, spool: Path | None, console: Co
         name = name or f"{socket.gethostname()}-{getpid()}"
         child = Child(
             f"load worker {name}",
-            ["scenarios.load", "worker", *where, "--name", name, "--deliver"],
+            ["scenarios.load", "worker", *where, "--name", name, "--plan", plan, "--deliver"],
             folder / "worker.log",
             Nobody(),
         )

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,7 @@ from harness.migration import Migration
 from harness.ports import LOOPBACK, free_ports
 from harness.progress import Progress
 from harness.prometheus import Monitor, NoMonitor
-from harness.stack import LocalStack, MockStack, remove_state
+from harness.stack import LocalStack, Stack, remove_state
 from harness.timeline import Timeline
 from model import blast
 from model.books import keepers
@@ -80,7 +80,7 @@ class Parts:
     events: EventLog
     watchdog: Watchdog
     proxies: Proxies
-    stack: MockStack
+    stack: Stack
     keeper: Keeper
 
 
@@ -129,7 +129,10 @@ def run(
         failures = send_load(plan, parts, generator, live, interrupt, progress, migration, unattended)
 
         migration.end(plan.drain.timeout, lambda: interrupt.requested)
-        read_back(plan, parts, live, interrupt, progress)
+        if plan.targets is None:
+            read_back(plan, parts, live, interrupt, progress)
+        else:
+            look_back(plan, parts, generator, interrupt, progress)
         generator.end()
         live.look()
         monitor.last_scrape()
@@ -174,7 +177,10 @@ def bring_up(
     crew: Crew,
 ) -> Parts:
     """Start Toxiproxy and the systems; whatever fails, all that was started is stopped by ``cleanup``."""
-    progress.step(f"bringing up {len(plan.systems)} systems and {len(plan.links)} links")
+    if plan.targets is None:
+        progress.step(f"bringing up {len(plan.systems)} systems and {len(plan.links)} links")
+    else:
+        progress.step("looking where the external systems are")
     server = start(toxiproxy, record.path("logs/toxiproxy.log"))
     proxies = Proxies(server.api)
     keeper = Keeper(server, proxies, watchdog, events)
@@ -203,8 +209,12 @@ def into_containers(
     return Crew(remote=crew.local, bind=EVERYWHERE, port=PORT, compose=compose), api
 
 
-def stack_of(plan: Plan, record: Record, events: EventLog, watchdog: Watchdog, crew: Crew) -> MockStack:
+def stack_of(plan: Plan, record: Record, events: EventLog, watchdog: Watchdog, crew: Crew) -> Stack:
     """Return the systems, not started yet."""
+    if plan.targets is not None:
+        from harness.external import ExternalStack
+
+        return ExternalStack(plan, record, events, crew.bind)
     if crew.compose is None:
         return LocalStack(plan, record, events, watchdog, crew.bind)
     from harness.compose_stack import ComposeStack
@@ -261,7 +271,7 @@ def send_load(
     t0 = time.monotonic() + generator.lead
     parts.events.t0 = t0
     parts.watchdog.set_t0(t0)
-    timeline, drill = schedule(plan, parts, progress, unattended)
+    timeline, drill = schedule(plan, parts, progress, unattended, lambda: generator.forbidden)
     parts.stack.announce_cutover(t0)
     generator.begin(t0)
     parts.events.write("t0", monotonic=t0)
@@ -286,9 +296,12 @@ def send_load(
     return timeline.failures
 
 
-def schedule(plan: Plan, parts: Parts, progress: Progress, unattended: bool) -> tuple[Timeline, Drill]:
+def schedule(
+    plan: Plan, parts: Parts, progress: Progress, unattended: bool, forbidden: Callable[[], str] = str
+) -> tuple[Timeline, Drill]:
     """Put the faults on the run's clock, and what decides about them beside it."""
-    site = Site(parts.proxies, parts.stack, parts.stack.addresses, parts.stack.token)
+    stack = parts.stack
+    site = Site(parts.proxies, stack, stack.addresses, stack.token, stack.questions(), forbidden)
     lives = [Life(fault, site=site, watchdog=parts.watchdog, events=parts.events) for fault in plan.faults]
     timeline = Timeline(lives, parts.events.t0 or 0.0, partial(blast.excess, plan), parts.events)
     drill = Drill(
@@ -326,9 +339,10 @@ def watch(
         if outcome is not None:
             drill.close(finished=not stopped)
             return outcome
-        if interrupt.requested and not stopped:
+        if (interrupt.requested or generator.forbidden) and not stopped:
             stopped = True
-            parts.events.write("interrupted")
+            if interrupt.requested:
+                parts.events.write("interrupted")
             generator.stop()
             timeline.heal()
         if time.monotonic() > deadline:
@@ -366,6 +380,18 @@ def read_back(plan: Plan, parts: Parts, live: Live, interrupt: Interrupt, progre
         reader.read_entries(keepers(plan.stack.provinces, plan.stack.platforms))
     finally:
         reader.close()
+
+
+def look_back(plan: Plan, parts: Parts, generator: Generator, interrupt: Interrupt, progress: Progress) -> None:
+    """Look acknowledged dossiers up in external systems, unless a guard ended the load."""
+    from harness.look_up import look_up
+
+    progress.close()
+    if generator.forbidden:
+        progress.step(f"aborted, nothing leaves any more: {generator.forbidden}")
+        return
+    progress.step("looking acknowledged dossiers up")
+    look_up(plan, parts.record, parts.events, parts.watchdog, lambda: interrupt.requested)
 
 
 def conclude(record: Record, interrupted: bool, failures: Sequence[str], progress: Progress) -> Finished:

@@ -17,6 +17,7 @@ import msgspec
 from faults.control import ask
 from faults.kinds.base import FaultError
 from faults.leases import LimitLease, StopLease, TakenLease, limit_lease, stop_lease
+from faults.probe import Question
 from faults.server import Server
 from faults.toxiproxy import Proxies
 from harness.errors import HarnessError
@@ -60,8 +61,8 @@ def groups(plan: Plan) -> tuple[Group, ...]:
     return tuple(group for group in parts if group.systems)
 
 
-class MockStack(ABC):
-    """Mock systems behind proxies, wherever they run.
+class Stack(ABC):
+    """The systems of a run, wherever they are; those that are ours behind proxies.
 
     Attributes:
         addresses: System name -> its own ``host:port``.
@@ -79,6 +80,10 @@ class MockStack(ABC):
         self.token = secrets.token_hex(16)
         self._server: Server | None = None
         self._state = ""
+
+    def questions(self) -> dict[str, Question]:
+        """Return what proofs of faults ask at links to systems that aren't ours; ours have a question of their own."""
+        return {}
 
     @abstractmethod
     def start(self, server: Server, proxies: Proxies) -> None:
@@ -183,7 +188,7 @@ class MockStack(ABC):
         self._record.write_json("stack.json", {"toxiproxy": toxiproxy, "systems": systems, "links": self.routes})
 
 
-class LocalStack(MockStack):
+class LocalStack(Stack):
     """Mock systems as processes of this machine.
 
     Attributes:

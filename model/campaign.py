@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,11 @@ from model import checks, overrides, places, replay, scope, shape
 from model.checks import Known
 from model.plan import Phase, Plan, Replay
 from model.shape import Problem, did_you_mean, shown
+from model.targets import Targets
+from model.toml_file import CampaignError, one_line, parse, read
 from model.toml_lines import KeyPath, lines
 
 __all__ = ["CampaignError", "Known", "load", "shipped"]
-
-MAX_BYTES = 1_000_000
-"""Of a campaign file [A]: some 20,000 lines."""
 
 PILOT = ("01", "22", "24", "31", "46", "48", "75", "79", "92")
 """Nine bridges in 6 cities and 3 provinces [S2]: the centrally run cities, and 3 provinces that stand for those [A]."""
@@ -36,11 +34,6 @@ PRESETS: Mapping[str, Callable[[], list[str]]] = {
 """Words that stand for provinces: all 34, the 23 that were formed of several, those of the pilot."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-
-
-class CampaignError(Exception):
-    """A campaign can't be run: one line that says where, what is wrong and what to do."""
 
 
 def shipped() -> list[str]:
@@ -55,6 +48,7 @@ def load(
     *,
     seed: int | None = None,
     defects: Sequence[str] = (),
+    targets: Targets | None = None,
 ) -> Plan:
     """Make a plan of a campaign file.
 
@@ -64,17 +58,19 @@ def load(
         changes: ``key=value`` each, applied in order.
         seed: Takes the place of the file's.
         defects: Seeded defects to switch on besides the file's.
+        targets: Other people's systems that it runs against; None: it starts its own.
 
     Raises:
         CampaignError: The file isn't there, isn't TOML or isn't a campaign.
     """
     path = _find(source)
-    text = _read(path)
-    draft = _Draft(path, _parse(path, text), lines(text))
+    missing = f"give a campaign file, or a shipped name: {', '.join(shipped())}"
+    text = read(path, "campaign file", missing)
+    draft = _Draft(path, parse(path, text), lines(text))
     for change in changes:
         draft.change(change)
-    draft.complete(seed, defects)
-    return draft.plan(known)
+    draft.complete(seed, defects, external=targets is not None)
+    return draft.plan(known, targets)
 
 
 class _Draft:
@@ -96,7 +92,7 @@ class _Draft:
         for length in range(1, len(changed) + 1):
             self._origin.setdefault(changed[:length], origin)
 
-    def complete(self, seed: int | None, defects: Sequence[str]) -> None:
+    def complete(self, seed: int | None, defects: Sequence[str], *, external: bool) -> None:
         """Fill in what the command line says, the provinces of a preset, and all where the file names none."""
         if seed is not None:
             self._data["seed"] = seed
@@ -113,15 +109,20 @@ class _Draft:
                 preset = stack.get(key)
                 if isinstance(preset, str) and preset in PRESETS:
                     stack[key] = PRESETS[preset]()
+            if external:
+                stack["kind"] = "external"
 
-    def plan(self, known: Known) -> Plan:
+    def plan(self, known: Known, targets: Targets | None) -> Plan:
         """Check everything; raise CampaignError for the first problem."""
+        if "targets" in self._data:
+            raise self._error(Problem(("targets",), "doesn't belong into a campaign", "give a file with --targets"))
         for problem in shape.problems(self._data, Plan):
             raise self._error(problem)
         for index, fault in enumerate(self._data.get("faults", [])):
             if "resolved" in fault:
                 raise self._error(Problem(("faults", index, "resolved"), "is filled in", "leave it out"))
-        plan = scope.resolve(self._with_recordings(msgspec.convert(self._data, Plan), known))
+        plan = msgspec.structs.replace(msgspec.convert(self._data, Plan), targets=targets)
+        plan = scope.resolve(self._with_recordings(plan, known))
         for problem in checks.problems(plan, known):
             raise self._error(problem)
         return plan
@@ -143,13 +144,13 @@ class _Draft:
         try:
             found = replay.read(file, known.journeys, plan.stack.provinces)
         except replay.ReplayError as error:
-            raise _one_line(str(error)) from None
+            raise one_line(str(error)) from None
         return msgspec.structs.replace(phase, curve=msgspec.structs.replace(phase.curve, recorded=replay.encode(found)))
 
     def _error(self, problem: Problem, origin: str | None = None) -> CampaignError:
         key = self._key(problem.path)
         where = origin or self._where(problem.path)
-        return _one_line(f"{where}: {key + ': ' if key else ''}{problem.what}; {problem.remedy}")
+        return one_line(f"{where}: {key + ': ' if key else ''}{problem.what}; {problem.remedy}")
 
     def _where(self, path: KeyPath) -> str:
         prefixes = (path[:length] for length in range(len(path), 0, -1))
@@ -185,7 +186,7 @@ def _find(source: str | Path) -> Path:
         return _folder() / f"{source}.toml"
     if Path(source).is_file():
         return Path(source)
-    raise _one_line(f"no campaign {shown(source)} ships, and no file has this name; {did_you_mean(source, shipped())}")
+    raise one_line(f"no campaign {shown(source)} ships, and no file has this name; {did_you_mean(source, shipped())}")
 
 
 def _folder() -> Path:
@@ -193,51 +194,3 @@ def _folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise CampaignError("the package scenarios isn't installed; install thongsuot as its README says")
     return Path(next(iter(spec.submodule_search_locations))) / "campaigns"
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise _one_line(
-            f"{path}: no such file; give a campaign file, or a shipped name: {', '.join(shipped())}"
-        ) from None
-    except IsADirectoryError:
-        raise _one_line(f"{path}: a folder; give the campaign file in it") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise _one_line(f"{path}: can't be read ({reason}); give a campaign file") from None
-    if len(content) > MAX_BYTES:
-        raise _one_line(f"{path}: longer than {MAX_BYTES:,} bytes; give a campaign file")
-    return _decode(path, content)
-
-
-def _decode(path: Path, content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise _one_line(f"{path}:{line}: not UTF-8; save it as UTF-8") from None
-
-
-def _parse(path: Path, text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise _one_line(f"{path}:1: nested too deeply; a campaign needs four levels") from None
-    except ValueError as error:
-        raise _not_toml(path, text, str(error)) from None
-
-
-def _not_toml(path: Path, text: str, message: str) -> CampaignError:
-    place = _PLACE.search(message)
-    line = int(place[1]) if place and place[1] else text.rstrip().count("\n") + 1
-    culprit = (text.split("\n")[line - 1 : line] or [""])[0]
-    remedy = 'write codes in quotes: "01"' if re.search(r"[\[=, ]0\d", culprit) else "correct this line"
-    return _one_line(f"{path}:{line}: not TOML: {_PLACE.sub('', message)}; {remedy}")
-
-
-def _one_line(message: str) -> CampaignError:
-    """Escape whatever would break the line, or the terminal that shows it."""
-    return CampaignError("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message))

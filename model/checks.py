@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from model import curves, drill_checks, migration_checks, places
+from model import curves, drill_checks, migration_checks, places, target_checks
 from model.links import matching, touched_province
 from model.plan import LINK_KINDS, Day, Fault, Objective, Phase, Plan, Replay, Sine, Spike, Step
 from model.scope import choices
@@ -315,6 +315,7 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     controls_exist,
     drill_checks.regions_exist,
     faults_have_targets,
+    target_checks.external_suits,
     faults_fit_the_timeline,
     faults_do_not_overlap,
     cutover_fits,

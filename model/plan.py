@@ -4,6 +4,7 @@
 Times are seconds, rates are arrivals per second, everywhere.
 """
 
+import hashlib
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal, get_args
@@ -17,6 +18,7 @@ from model.curves import Curve
 from model.drill import Alert, BlastRadius, Drill, OperatorStep, SteadyState, Stop
 from model.links import Link, Platform, links, systems
 from model.migration import Migration
+from model.targets import Targets
 from model.values import Name, NotNegative, Positive, Share, Value
 
 LinkFault = Literal[
@@ -364,7 +366,8 @@ class Stack(Value, frozen=True, kw_only=True):
     """What the campaign runs against.
 
     Attributes:
-        kind: ``local``: processes on loopback; ``compose``: containers of docker-compose.yml.
+        kind: ``local``: processes on loopback; ``compose``: containers of docker-compose.yml; ``external``: systems
+            that somebody else runs.
         provinces: Province codes; a campaign file may leave them out for all 34.
         province_processes: Processes that the provincial systems share.
         platforms: Shared systems besides the portal, VNeID, population and payment.
@@ -373,7 +376,7 @@ class Stack(Value, frozen=True, kw_only=True):
         mobile: Provinces with mobile reception teams, each with a line of its own: ``mobile->province:11``.
     """
 
-    kind: Literal["local", "compose"] = "local"
+    kind: Literal["local", "compose", "external"] = "local"
     provinces: tuple[str, ...] = ()
     province_processes: Annotated[int, msgspec.Meta(ge=1, le=34)] = 2
     platforms: tuple[Platform, ...] = ()
@@ -420,6 +423,7 @@ class Plan(Value, frozen=True, kw_only=True):
         steps: What people do.
         alerts: Who would have been woken, and must be.
         migration: Legacy dossiers that move while the load goes on.
+        targets: Where the systems are, where somebody else runs them, and who allowed the load.
     """
 
     name: Name
@@ -444,6 +448,7 @@ class Plan(Value, frozen=True, kw_only=True):
     steps: tuple[OperatorStep, ...] = ()
     alerts: tuple[Alert, ...] = ()
     migration: Migration | None = None
+    targets: Targets | None = None
 
     @property
     def duration(self) -> float:
@@ -508,6 +513,11 @@ class Plan(Value, frozen=True, kw_only=True):
 def encode(plan: Plan) -> bytes:
     """Write a plan as JSON, keys in a fixed order."""
     return msgspec.json.format(msgspec.json.encode(plan, order="deterministic"), indent=2) + b"\n"
+
+
+def fingerprint(data: bytes) -> str:
+    """Return what tells one written plan from any other: SHA-256, in hex."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def decode(data: bytes) -> Plan:

@@ -102,6 +102,14 @@ COLUMNS: dict[str, dict[str, str]] = {
         "code": "VARCHAR",
         "hash": "VARCHAR",
     },
+    "lookups": {
+        "code": "VARCHAR",
+        "key": "VARCHAR",
+        "province": "VARCHAR",
+        "commune": "VARCHAR",
+        "result": "VARCHAR",
+        "detail": "VARCHAR",
+    },
 }
 """Table name -> column name -> DuckDB type. docs/record.md says what each column means."""
 

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -139,7 +140,9 @@ def _word(value: object, kind: inspect.Type, path: KeyPath) -> Iterator[Problem]
             yield _mismatch(path, value, "true or false", "write it without quotes")
     elif isinstance(kind, inspect.StrType):
         yield from _text(value, kind, path)
-    else:
+    elif isinstance(kind, inspect.DateTimeType | inspect.DateType):
+        yield from _moment(value, kind, path)
+    elif not isinstance(kind, inspect.AnyType):
         raise TypeError(f"{kind} isn't a type of a plan")
 
 
@@ -150,6 +153,14 @@ def _text(value: object, kind: inspect.StrType, path: KeyPath) -> Iterator[Probl
         yield _mismatch(path, value, "a string", f"write {shown(quoted)}, in quotes")
     elif not (kind.min_length or 0) <= len(value) <= (kind.max_length or math.inf):
         yield Problem(path, f"is {len(value)} characters long", f"give 1 to {kind.max_length or 'more'}")
+
+
+def _moment(value: object, kind: inspect.DateTimeType | inspect.DateType, path: KeyPath) -> Iterator[Problem]:
+    if isinstance(kind, inspect.DateType):
+        if not isinstance(value, date) or isinstance(value, datetime):
+            yield _mismatch(path, value, "a date", "write 2025-07-01, without quotes")
+    elif not isinstance(value, datetime) or value.tzinfo is None:
+        yield _mismatch(path, value, "a time with its offset", "write 2025-07-01T08:00:00+07:00, without quotes")
 
 
 def _mismatch(path: KeyPath, value: object, wanted: str, remedy: str) -> Problem:

@@ -89,6 +89,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[StepResult, ...] = ()
     recovery: tuple[Recovery, ...] = ()
     alerts: tuple[AlertResult, ...] = ()
+    look_ups: str = ""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -332,6 +333,11 @@ def audit_doubt(facts: Facts) -> str:
         (found.unread > 0, f"{found.unread} acknowledged dossiers couldn't be looked up"),
     )
     return next((text for doubtful, text in reasons if doubtful), "")
+
+
+def rules(facts: Facts) -> tuple[str, ...]:
+    """Name the rules that the audit asks about: of external systems, those that a look-up of one dossier can tell."""
+    return ("lost", "duplicated", "divergent") if facts.plan.targets else RULES
 
 
 def rule_verdict(facts: Facts, rule: str) -> str:

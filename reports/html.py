@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from reports import charts, drill_summary, summary
 from reports.book_rows import book_rows
-from reports.facts import RULES, Event, Facts, audit_doubt, rule_verdict
+from reports.facts import Event, Facts, audit_doubt, rule_verdict, rules
 from reports.series import flat
 
 VIETNAM = timezone(timedelta(hours=7))
@@ -34,7 +34,7 @@ def page(facts: Facts, names: Mapping[str, str]) -> str:
         word=summary.WORDS.get(verdict, (verdict.upper(), "", "?")),
         style=verdict if verdict in summary.WORDS else "inconclusive",
         names=names,
-        rules=[(rule, *summary.MEANING[rule], rule_verdict(facts, rule), found.codes(rule)) for rule in RULES],
+        rules=[(rule, *summary.MEANING[rule], rule_verdict(facts, rule), found.codes(rule)) for rule in rules(facts)],
         audit_doubt=audit_doubt(facts),
         books=list(book_rows(facts)),
         began=calendar(facts.began),

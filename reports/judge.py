@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from model.books import BOOKS
 from model.plan import Objective, Plan
 from model.record import Record
-from reports import agreement, alerts, conduct, migration, recovery, tables, validity
+from reports import agreement, alerts, conduct, lookups, migration, recovery, tables, validity
 from reports.alerts import AlertResult
 from reports.audit import FAILURES, Audit, audit
 from reports.conduct import Conduct
@@ -22,6 +22,7 @@ from reports.entries import CATEGORIES as ENTRY_FAILURES
 from reports.entries import Entries, audit_entries
 from reports.evidence import systems
 from reports.indicators import OF_LOAD, measure
+from reports.lookups import LookUps
 from reports.outcome import Outcome
 from reports.recovery import Recovery
 from reports.selection import Evidence, windows
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 EXIT_CODES: dict[str, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
 NAMED = 5  # dossiers that a reason names
+NO_ENTRIES = Entries({}, {}, (), ())
+"""Of systems that keep no books that could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Judgement:
         conduct: Steady state, stop conditions, people's steps.
         recovery: One per fault, in the plan's order.
         alerts: In the plan's order.
+        look_ups: What was looked up in external systems; None where the systems are ours.
     """
 
     verdict: Verdict
@@ -79,6 +83,7 @@ class Judgement:
     conduct: Conduct
     recovery: tuple[Recovery, ...]
     alerts: tuple[AlertResult, ...]
+    look_ups: LookUps | None = None
 
 
 Reason = tuple[Verdict, str]
@@ -95,15 +100,17 @@ def judge(record: Record) -> Judgement:
     conducted, faults = conduct.conduct(plan, events), validity.fault_results(plan, events)
     with tables.opened(record) as database:
         evidence = Evidence(database, plan, events, windows(plan, events, stack))
-        audited = audit(database, plan.stack.provinces, events)
-        entries = audit_entries(database, plan.stack, events)
+        audited = audit(database, plan.stack.provinces, events)  # what follows uses its tables, empty ones too
+        audited = lookups.audit(database) if plan.targets else audited
+        entries = NO_ENTRIES if plan.targets else audit_entries(database, plan.stack, events)
+        looked = lookups.look_ups(database, plan.targets, events) if plan.targets else None
         load = validity.load(database, events)
         excuses = _excuses(load, plan, conducted)
         objectives = tuple(_objective(objective, evidence, excuses) for objective in plan.objectives)
         fired = alerts.results(evidence, {fault.id: fault.proved for fault in faults})
         course = recovery.table(evidence, fired)
         reasons = [
-            *_integrity(database, audited),
+            *(lookups.integrity(audited, looked) if looked else _integrity(database, audited)),
             *_entries_integrity(entries),
             *_verdicts("fail", validity.crashes(plan, events, evidence.windows, stack)),
             *conduct.objections(conducted),
@@ -114,8 +121,8 @@ def judge(record: Record) -> Judgement:
             *_verdicts("inconclusive", (reason for fault in faults for reason in fault.reasons)),
             *_verdicts("inconclusive", agreement.doubts(record, evidence)),
         ]
-    verdict, said = worst([verdict for verdict, _ in reasons]), _reasons(plan, reasons, audited, entries, load)
-    return Judgement(verdict, said, objectives, audited, entries, load, faults, conducted, course, fired)
+    verdict, said = worst([verdict for verdict, _ in reasons]), _reasons(plan, reasons, audited, entries, load, looked)
+    return Judgement(verdict, said, objectives, audited, entries, load, faults, conducted, course, fired, looked)
 
 
 def write(record: Record, judgement: Judgement) -> None:
@@ -157,6 +164,7 @@ def verdict_json(judgement: Judgement) -> dict[str, Any]:
         **_tidy(asdict(judgement.conduct)),
         "recovery": _tidy([asdict(course) for course in judgement.recovery]),
         "alerts": _tidy([asdict(result) for result in judgement.alerts]),
+        **({"look_ups": judgement.look_ups.sentence} if judgement.look_ups else {}),
     }
 
 
@@ -257,10 +265,22 @@ def _verdicts(verdict: Verdict, reasons: Iterator[str]) -> list[Reason]:
     return [(verdict, reason) for reason in reasons]
 
 
-def _reasons(plan: Plan, reasons: Sequence[Reason], audited: Audit, entries: Entries, load: Load) -> tuple[str, ...]:
+def _reasons(
+    plan: Plan, reasons: Sequence[Reason], audited: Audit, entries: Entries, load: Load, looked: LookUps | None
+) -> tuple[str, ...]:
     said = [reason for wanted in ("fail", "inconclusive") for verdict, reason in reasons if verdict == wanted]
     bare = [] if plan.objectives else ["the campaign has no objectives: judged on integrity and validity alone"]
-    return tuple(said + bare) if said else (*bare, _shown(plan, audited, entries, load))
+    if said:
+        return tuple(said + bare)
+    return (*bare, _shown_outside(plan, looked, load) if looked else _shown(plan, audited, entries, load))
+
+
+def _shown_outside(plan: Plan, looked: LookUps, load: Load) -> str:
+    objectives, faults = len(plan.objectives), len(plan.faults)
+    return (
+        f"{load.started} arrivals and {load.samples} requests met {objectives} of {objectives} objectives; "
+        f"{looked.sentence}; {faults} of {faults} faults proved and healed"
+    )
 
 
 def _shown(plan: Plan, audited: Audit, entries: Entries, load: Load) -> str:

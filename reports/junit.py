@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 from reports.alerts import AlertResult
 from reports.book_rows import BookRow, book_rows
 from reports.drill_summary import burns, span, steady, step_state, stop_state
-from reports.facts import RULES, Facts, FaultLife, ObjectiveResult, audit_doubt, rule_verdict
+from reports.facts import Facts, FaultLife, ObjectiveResult, audit_doubt, rule_verdict, rules
 from reports.summary import MEANING, bounds, fault_state, listed, measured, moment, quantity, target, visible
 
 TAGS = {"fail": "failure", "inconclusive": "error"}
@@ -95,7 +95,7 @@ def _objective(result: ObjectiveResult) -> Case:
 
 def _integrity(facts: Facts) -> Iterator[Case]:
     doubt = audit_doubt(facts)
-    for rule in RULES:
+    for rule in rules(facts):
         codes = facts.verdict.integrity.codes(rule)
         if codes:
             yield Case(rule, rule_verdict(facts, rule), f"{len(codes)} dossiers: {MEANING[rule][1]}", listed(codes))

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from reports.book_rows import book_rows
 from reports.facts import (
     ERRORS,
-    RULES,
     Facts,
     FaultLife,
     ObjectiveResult,
     ProvinceRow,
     audit_doubt,
     rule_verdict,
+    rules,
 )
 from reports.series import flat
 
@@ -210,12 +210,13 @@ def _integrity(facts: Facts) -> list[str]:
     found = facts.verdict.integrity
     rows = [
         (rule, number(len(found.codes(rule))), rule_verdict(facts, rule), listed(found.codes(rule), 10))
-        for rule in RULES
+        for rule in rules(facts)
     ]
     rows.append(
         ("unread", number(found.unread), "inconclusive" if audit_doubt(facts) else "pass", audit_doubt(facts) or DASH)
     )
     intro = f"{number(found.acknowledged)} dossiers acknowledged, {number(found.read)} read."
+    intro = facts.verdict.look_ups or intro
     return [intro, "", *table(("Rule", "Dossiers", "Verdict", "Codes"), rows)]
 
 

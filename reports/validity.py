@@ -131,6 +131,9 @@ def doubts(
     database: duckdb.DuckDBPyConnection, plan: Plan, events: Sequence[Mapping[str, Any]], load: Load
 ) -> Iterator[str]:
     """Yield every reason for which the load proves nothing, and what to change."""
+    forbidden = [str(event.get("reason")) for event in events if event["event"] == "load_forbidden"]
+    if forbidden:
+        yield f"load: aborted, nothing left any more: {forbidden[0]}"
     if not load.samples:
         yield "load: no samples, nothing was measured; run the campaign again"
     if not load.stopped:

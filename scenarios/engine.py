@@ -12,7 +12,9 @@ from gevent.event import Event
 from gevent.pool import Group
 
 from model.plan import Plan
+from scenarios.adapter import Adapter
 from scenarios.catalogue import JOURNEYS, Memory
+from scenarios.guarded import GuardedNetwork
 from scenarios.health import Health
 from scenarios.journeys import hotline
 from scenarios.network import Network
@@ -60,16 +62,35 @@ class Engine:
         suspended: While true, arrivals pass by: the master isn't heard and may have given them to others.
     """
 
-    def __init__(self, plan: Plan, recorder: Recorder, addresses: Mapping[str, str], run: str) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        recorder: Recorder,
+        addresses: Mapping[str, str],
+        run: str,
+        external: GuardedNetwork | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            plan: Whose arrivals are run.
+            recorder: Takes note of them.
+            addresses: System -> its address, as people reach it.
+            run: Prefix of idempotency keys, unique to the run.
+            external: The way into other people's systems, in place of ``addresses``.
+        """
         self.tally = Tally()
         self.shares = Shares()
         self.suspended = False
         self._plan = plan
         self._recorder = recorder
         load = plan.load
-        self._network = Network(
+        self._network = external or Network(
             addresses, load.connect_timeout, load.request_timeout, first_byte_timeout=load.first_byte_timeout
         )
+        self._journeys = {name: perform for name, (perform, _) in JOURNEYS.items()}
+        if external is not None and plan.targets is not None:
+            self._journeys = dict(Adapter(plan.targets, external).journeys)
         self._crowd = Crowd(plan)
         self._run = run
         self._health = Health()
@@ -134,7 +155,7 @@ class Engine:
         session = Session(arrival, self._network, notary, due, self._run, patience, gevent.sleep)
         outcome = "unfinished"
         try:
-            JOURNEYS[arrival.journey][0](session, self._memory)
+            self._journeys[arrival.journey](session, self._memory)
             outcome = "ok"
         except JourneyFailed:
             outcome = "failed"

@@ -99,6 +99,7 @@ class Pool:
         first_byte_timeout: float | None = None,
         max_idle: int = MAX_IDLE,
         ca_file: str | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         """Prepare; nothing is opened yet.
 
@@ -109,6 +110,7 @@ class Pool:
             first_byte_timeout: Seconds until the reply must have begun, if it is less.
             max_idle: Idle connections to keep.
             ca_file: Certificates to trust instead of the system's.
+            resolver: Says what is dialled, in place of the address itself; name and certificate stay those of it.
         """
         where = urlsplit(address if "://" in address else f"http://{address}")
         secure = where.scheme == "https"
@@ -116,7 +118,7 @@ class Pool:
         self.address = address
         port = where.port or (443 if secure else 80)
         self.origin = f"{where.scheme}://{host}:{port}"
-        self._resolver = Resolver(host, port)
+        self._resolver = resolver or Resolver(host, port)
         self._open = partial(TlsConnection, identity=Identity(ca_file, host)) if secure else Connection
         self._constant = f" HTTP/1.1\r\nHost: {where.netloc}\r\nUser-Agent: thongsuot\r\nAccept: application/json\r\n"
         self._idle: list[Connection] = []

@@ -16,10 +16,11 @@ import locust  # noqa: F401  # patches the standard library before anything else
 from locust.rpc import Message, zmqrpc
 
 from model.record import Record
+from scenarios.briefing import Refused
 from scenarios.delivery import Outbox
 from scenarios.lines import listen, say
 from scenarios.master import Master, serve
-from scenarios.worker import DELIVERED_WITHIN, Refused, Worker
+from scenarios.worker import DELIVERED_WITHIN, Worker
 
 
 def main() -> int:
@@ -40,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     master.add_argument("--expect", type=int, required=True)
     master.add_argument("--run", required=True)
     worker.add_argument("--name", required=True)
+    worker.add_argument("--plan", default="", help="fingerprint of the plan that it may run")
     worker.add_argument("--deliver", action="store_true", help="send to the master what is recorded here")
     return parser
 
@@ -59,7 +61,9 @@ def _worker(arguments: argparse.Namespace) -> int:
 
 def _work(arguments: argparse.Namespace) -> int:
     try:
-        Worker(arguments.host, arguments.port, arguments.name, arguments.folder, arguments.deliver).run()
+        Worker(
+            arguments.host, arguments.port, arguments.name, arguments.folder, arguments.deliver, arguments.plan
+        ).run()
     except Refused as refusal:
         say(refused=str(refusal))
         return 2

@@ -30,7 +30,7 @@ PULSE = 1.0
 """Seconds between two signs of life to the workers."""
 AHEAD = 0.5
 """Seconds from telling a division to its beginning: time for the word to reach every worker."""
-MESSAGES = ("hello", "clock", "joined", "rows", "tally")
+MESSAGES = ("hello", "clock", "joined", "rows", "tally", "guarded")
 
 
 @dataclass(slots=True)
@@ -72,6 +72,8 @@ class Master:
         self.members: list[Member] = []
         self._expected = expected
         self._record = record
+        self._plan = record.path("plan.json").read_bytes()
+        self._external = plans.decode(self._plan).targets is not None
         self._run = run
         self._inbox = Inbox(record)
         self._queue: Queue = Queue()
@@ -89,6 +91,7 @@ class Master:
             "joined": self._joined,
             "rows": self._rows,
             "tally": self._tally,
+            "guarded": self._guarded,
         }
 
     def _enqueue(self, environment: Environment, msg: Any, **_: object) -> None:
@@ -146,14 +149,15 @@ class Master:
             return
         member = Member(len(self.members), data["name"], client)
         self.members.append(member)
-        addresses = {name: system["url"] for name, system in self._stack["systems"].items()} | mobile_lines(
-            self._stack["links"]
-        )
+        systems = self._stack["systems"]
+        addresses = {name: system["url"] for name, system in systems.items()} | mobile_lines(self._stack["links"])
         brief = {
             "index": member.index,
             "run": self._run,
+            "workers": self._expected,
             "addresses": addresses,
-            "plan": plans.encode(self._record.plan()).decode(),
+            "proxies": {name: system["proxy"] for name, system in systems.items() if "proxy" in system},
+            "plan": self._plan.decode(),
         }
         self._runner.send_message("brief", brief, client)
 
@@ -162,6 +166,10 @@ class Master:
             return f"it runs version {data['version']}, the master {fingerprint()}: install the same"
         if any(member.name == data["name"] and not member.lost for member in self.members):
             return f"a worker named {data['name']} is there already: give this one another --name"
+        if self._external and len(self.members) >= self._expected:
+            return (
+                f"the authorised rate is divided among {self._expected} workers, and all have come: begin another run"
+            )
         return ""
 
     def _clock(self, client: str, data: dict[str, Any]) -> None:
@@ -186,6 +194,9 @@ class Master:
 
     def _tally(self, client: str, data: dict[str, Any]) -> None:
         self.members[data["index"]].tally = data
+
+    def _guarded(self, client: str, data: dict[str, Any]) -> None:
+        say(guarded=data["index"], reason=data["reason"])
 
     def _look_for_changes(self) -> None:
         """Compare with Locust's view of who is missing."""

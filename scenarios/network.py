@@ -41,9 +41,12 @@ class Network:
                 ca_file=ca_file,
             )
 
-        self._pools = {system: pool(address) for system, address in addresses.items()}
-        self._origins = {pool.origin: pool for pool in self._pools.values()}
+        self._keep({system: pool(address) for system, address in addresses.items()})
         self._origins |= {extra.origin: extra for extra in map(pool, hosts) if extra.origin not in self._origins}
+
+    def _keep(self, pools: dict[str, Pool]) -> None:
+        self._pools = pools
+        self._origins = {pool.origin: pool for pool in reversed(pools.values())}
 
     def send(self, system: str, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Send one request to a system; never raises for what the network or the system does."""
@@ -67,15 +70,19 @@ class Network:
         The reply is that of the last hop and its time that of all hops. A hop that leads elsewhere isn't taken: the
         outcome is ``invalid``. An Authorization goes to the first host only.
         """
-        pool = self._pools[system]
+        return self._follow(self._pools[system], method, path, headers, body, jar)
+
+    def _follow(
+        self, pool: Pool, method: str, path: str, headers: Mapping[str, str], body: bytes, jar: Jar | None
+    ) -> Reply:
         reply = self._visit(pool, method, path, headers, body, jar)
         began = reply.began
         for _ in range(MAX_HOPS):
             if not _leads_on(reply):
                 break
-            there = _target(pool.origin, path, reply.headers["location"])
+            there = target(f"{pool.origin}{path}", reply.headers["location"])
             if there is None or there[0] not in self._origins:
-                _refuse(reply, f"redirected outside the allowed hosts: {reply.headers['location'][:200]!r}")
+                self._outside(reply)
                 break
             if there[0] != pool.origin:
                 headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
@@ -88,6 +95,10 @@ class Network:
                 _refuse(reply, f"redirected more than {MAX_HOPS} times")
         reply.began = began
         return reply
+
+    def _outside(self, reply: Reply) -> None:
+        """Refuse a redirect that leads to a host that isn't allowed."""
+        _refuse(reply, f"redirected outside the allowed hosts: {reply.headers['location'][:200]!r}")
 
     def _visit(
         self, pool: Pool, method: str, path: str, headers: Mapping[str, str], body: bytes, jar: Jar | None
@@ -113,10 +124,10 @@ class Visitor:
     It is a transport of `scenarios.session.Session`, like the network itself.
     """
 
-    def __init__(self, network: Network, follow: bool = False) -> None:
+    def __init__(self, network: Network, follow: bool = False, jar: Jar | None = None) -> None:
         self._network = network
         self._follow = follow
-        self._jar = Jar()
+        self._jar = Jar() if jar is None else jar
 
     def send(self, system: str, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Send one request with the cookies that fit it; never raises for what the network or the system does."""
@@ -133,10 +144,10 @@ def _refuse(reply: Reply, detail: str) -> None:
     reply.outcome, reply.detail = "invalid", detail
 
 
-def _target(origin: str, path: str, location: str) -> tuple[str, str] | None:
-    """Return origin and path of a Location; None where it isn't one."""
+def target(base: str, location: str) -> tuple[str, str] | None:
+    """Return origin and path of a Location, seen from an address; None where it isn't one."""
     try:
-        there = urlsplit(urljoin(f"{origin}{path}", location))
+        there = urlsplit(urljoin(base, location))
         port = there.port or (443 if there.scheme == "https" else 80)
     except ValueError:
         return None

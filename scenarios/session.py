@@ -4,6 +4,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -63,8 +64,40 @@ class JourneyFailed(Exception):
 
 NO_RETRY = Patience()
 Check = Callable[[Any, Answer], bool]
+Read = Callable[[Answer], Any]
+"""Finds in an answer what a journey wants of it."""
 Attempt = tuple[Any, Answer, str]
 """Of a request: decoded content, answer, outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request of any shape.
+
+    Attributes:
+        operation: Name that samples and objectives use.
+        system: Who is asked.
+        method: HTTP method.
+        path: As the transport takes it.
+        headers: To send.
+        body: To send.
+        check: Whether an answer below 400 is ok.
+        refusal: Whether a 4xx is what was asked for, and so ok.
+        read: Finds in the answer what is wanted of it; None: the decoded body.
+        through: Sends it, in place of the session's own transport.
+    """
+
+    operation: str
+    system: str
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    check: Check | None = None
+    refusal: Check | None = None
+    read: Read | None = None
+    through: Transport | None = None
+
 
 WORTH_A_RETRY = frozenset({"refused", "reset", "timeout", "http_5xx"})
 """Outcomes after which a citizen tries again; so does one who was told 429, Too Many Requests."""
@@ -193,13 +226,39 @@ class Session:
         headers["Idempotency-Key"] = write.key
 
         def attempt() -> Attempt:
-            op = self._observer.invoke(self.arrival, write)
-            content, answer, outcome = self._send(operation, system, "POST", path, headers, data, check, refusal)
-            known = answer.outcome if outcome == "ok" else outcome
-            self._observer.complete(self.arrival, op, write, _result(write, known, answer.sent, content))
-            return content, answer, outcome
+            return self._send(operation, system, "POST", path, headers, data, check, refusal)
 
-        return self._persist(operation, attempt)[0]
+        return self._persist(operation, lambda: self._enter(write, attempt))[0]
+
+    def ask(self, request: Request, write: Write | None = None) -> Any:
+        """Send a request of any shape; one that is a write is entered in the ledger. Otherwise like ``get``."""
+
+        def attempt() -> Attempt:
+            """Send it once."""
+            return self._send(
+                request.operation,
+                request.system,
+                request.method,
+                request.path,
+                dict(request.headers),
+                request.body,
+                request.check,
+                request.refusal,
+                request.read,
+                request.through,
+            )
+
+        if write is None:
+            return self._persist(request.operation, attempt)[0]
+        return self._persist(request.operation, lambda: self._enter(write, attempt))[0]
+
+    def _enter(self, write: Write, attempt: Callable[[], Attempt]) -> Attempt:
+        """Make one attempt at a write, with an entry in the ledger before and after."""
+        op = self._observer.invoke(self.arrival, write)
+        content, answer, outcome = attempt()
+        known = answer.outcome if outcome == "ok" else outcome
+        self._observer.complete(self.arrival, op, write, _result(write, known, answer.sent, content))
+        return content, answer, outcome
 
     def _call(
         self,
@@ -255,10 +314,12 @@ class Session:
         body: bytes,
         check: Check | None,
         refusal: Check | None = None,
+        read: Read | None = None,
+        through: Transport | None = None,
     ) -> Attempt:
         headers.update(self._standing.get(system, {}))
-        answer = self._transport.send(system, method, path, headers, body)
-        content = answer.json()
+        answer = (through or self._transport).send(system, method, path, headers, body)
+        content = answer.json() if read is None else read(answer)
         outcome = answer.outcome
         if outcome == "ok" and not _holds(check, content, answer):
             outcome = "invalid"

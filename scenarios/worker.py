@@ -1,5 +1,6 @@
 """A worker of the load: joins a master, runs its shares of the schedule, delivers what it recorded."""
 
+import os
 import socket
 import statistics
 import time
@@ -12,10 +13,15 @@ from gevent.event import AsyncResult
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from model import plan as plans
+from model.plan import Plan
 from model.record import Record
+from model.target_checks import rate_for_load
+from model.targets import SecretError
+from scenarios.briefing import Refused, checked
 from scenarios.delivery import Outbox
 from scenarios.engine import Engine
+from scenarios.guard import Guard
+from scenarios.guarded import GuardedNetwork
 from scenarios.lines import say
 from scenarios.recorder import Recorder
 from scenarios.shares import Division
@@ -32,10 +38,6 @@ PINGS = 9
 """Measurements of the clock's offset; the one with the shortest round trip counts."""
 DELIVERED_WITHIN = 20.0
 """Seconds in which the master must have taken the last rows."""
-
-
-class Refused(Exception):
-    """The master doesn't want this worker, or isn't there: why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,19 @@ class Worker:
         name: What it calls itself.
     """
 
-    def __init__(self, host: str, port: int, name: str, folder: Path, delivers: bool) -> None:
+    def __init__(self, host: str, port: int, name: str, folder: Path, delivers: bool, plan: str = "") -> None:
+        """Connect; raises Refused.
+
+        Args:
+            host: Of the master.
+            port: Of the master.
+            name: What it calls itself.
+            folder: The record, or a spool.
+            delivers: Whether rows are sent to the master.
+            plan: Fingerprint of the plan that it may run; empty: of any that leads to systems of the master's own.
+        """
         self.name = name
+        self._allowed = plan
         self._record = Record(folder)
         self._delivers = delivers
         self._brief: AsyncResult = AsyncResult()
@@ -95,11 +108,14 @@ class Worker:
         brief = self._join()
         index = int(brief["index"])
         recorder = Recorder(self._record, index)
-        addresses = {name: url.partition("://")[2] for name, url in brief["addresses"].items()}
-        engine = Engine(plans.decode(brief["plan"].encode()), recorder, addresses, brief["run"])
+        plan = checked(brief["plan"].encode(), self._allowed)
+        external = self._external(plan, brief)
+        engine = Engine(plan, recorder, brief["addresses"], brief["run"], external)
         engine.shares.divisions = self._divisions
         self._engine = engine
         helpers = [gevent.spawn(self._watch_master, engine)]
+        if external is not None:
+            helpers.append(gevent.spawn(external.guard.watch))
         if self._delivers:
             self._outbox = Outbox(self._record, f"worker-{index}")
             helpers.append(gevent.spawn(self._deliver, self._outbox))
@@ -114,6 +130,21 @@ class Worker:
         self._send("tally", index=index, **asdict(tally))
         Schedule.over.set()
         gevent.killall(helpers)
+
+    def _external(self, plan: Plan, brief: dict[str, Any]) -> GuardedNetwork | None:
+        """Return the way into other people's systems; None where the plan has none."""
+        if plan.targets is None:
+            return None
+        guard = Guard(
+            plan.targets,
+            rate_for_load(plan, plan.targets) / brief["workers"],
+            lambda reason: self._send("guarded", index=brief["index"], reason=reason),
+        )
+        try:
+            credentials = plan.targets.credentials(os.environ)
+        except SecretError as error:
+            raise Refused(str(error)) from None
+        return GuardedNetwork(plan, plan.targets, guard, credentials, brief["proxies"])
 
     def _join(self) -> dict[str, Any]:
         self._send("hello", name=self.name, version=fingerprint())

@@ -4,13 +4,13 @@ import math
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event
 from typing import ClassVar, Literal, Protocol
 
 from faults.leases import Lease, ProxyLease, TakenLease
-from faults.probe import Measurement, probe
+from faults.probe import OUR_OWN, Measurement, Question, probe
 from faults.toxiproxy import Proxies
 from model.plan import Fault
 
@@ -81,12 +81,16 @@ class Site:
         processes: The processes of the systems; None where none are ours.
         addresses: ``host:port`` of each system itself, past every proxy.
         token: What opens the systems' control API; empty where there is none.
+        questions: Link -> what proofs ask a system that isn't ours.
+        forbidden: Says why nothing may be sent to systems that aren't ours; empty while it may.
     """
 
     proxies: Proxies
     processes: Processes | None = None
     addresses: Mapping[str, str] = field(default_factory=dict)
     token: str = field(default="", repr=False)
+    questions: Mapping[str, Question] = field(default_factory=dict)
+    forbidden: Callable[[], str] = str
 
 
 class Kind(ABC):
@@ -161,8 +165,13 @@ class Kind(ABC):
         return 1
 
     def measure(self, seconds: float, stop: Event | None = None) -> Measurement:
-        """Probe once."""
-        return probe(self.address, min(seconds, self.patience), down=self.down, up=self.up, stop=stop)
+        """Probe once; raises FaultError where nothing may be sent any more."""
+        question = self.site.questions.get(self.fault.target, OUR_OWN)
+        if question is not OUR_OWN and self.site.forbidden():
+            raise FaultError(self.site.forbidden())
+        return probe(
+            self.address, min(seconds, self.patience), down=self.down, up=self.up, stop=stop, question=question
+        )
 
     @property
     def by_hand(self) -> str:

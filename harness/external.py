@@ -1,0 +1,166 @@
+"""Other people's systems: nothing of them is started here, and only links to them that a fault breaks get a proxy."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from faults.kinds.base import FaultError
+from faults.leases import TakenLease
+from faults.probe import Question
+from faults.server import Server
+from faults.toxiproxy import Proxies
+from harness.errors import UsageError
+from harness.ports import LOOPBACK
+from harness.stack import Stack
+from model.links import PEOPLE
+from model.plan import Plan
+from model.record import EventLog, Record
+from model.target_checks import proxied
+from model.targets import SecretError, Targets, host_and_port, undeclared
+
+Addresses = dict[str, tuple[str, ...]]
+"""System -> the addresses that its name resolves to."""
+
+
+def resolved(plan: Plan) -> Addresses:
+    """Resolve the name of every system that is loaded; raises UsageError where one leads elsewhere than declared."""
+    assert plan.targets is not None
+    found: Addresses = {}
+    for system, url in plan.targets.urls(plan.systems).items():
+        host, port = host_and_port(url)
+        try:
+            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise UsageError(f"{system}: {host} was not resolved ({error}); correct its url") from None
+        found[system] = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
+        for address in found[system]:
+            if undeclared(address, plan.targets.target(system).networks):
+                raise UsageError(
+                    f"{system}: {host} leads to {address}, which the targets file doesn't declare; "
+                    "nothing was sent, ask whose address that is"
+                )
+    return found
+
+
+def check(plan: Plan, now: float | None = None) -> None:
+    """Refuse a run that isn't allowed, or can't be, at this moment (Unix seconds); raises UsageError."""
+    assert plan.targets is not None
+    targets, moment = plan.targets, time.time() if now is None else now
+    start, end = targets.window.start.timestamp(), targets.window.end.timestamp()
+    last = moment + plan.duration + plan.load.grace
+    if not start <= moment < end:
+        raise UsageError(f"outside the window: it is {_time(moment)}, and the load is allowed {_window(targets)}")
+    if last > end:
+        raise UsageError(f"the load would last until {_time(last)}, and it is allowed {_window(targets)}; shorten it")
+    if os.path.exists(targets.kill_switch):  # noqa: PTH110  # as the guard asks
+        raise UsageError(f"the kill switch is there: {targets.kill_switch}; remove it when load is allowed again")
+    try:
+        targets.credentials(os.environ)
+    except SecretError as error:
+        raise UsageError(str(error)) from None
+
+
+def _window(targets: Targets) -> str:
+    return f"from {targets.window.start.isoformat()} to {targets.window.end.isoformat()}"
+
+
+def _time(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+
+
+class ExternalStack(Stack):
+    """Systems that somebody else runs.
+
+    Attributes:
+        addresses: Empty: nothing is done to them past the journeys.
+    """
+
+    def __init__(self, plan: Plan, record: Record, events: EventLog, bind: str = LOOPBACK) -> None:
+        super().__init__(plan, record, events)
+        self._bind = bind
+
+    def start(self, server: Server, proxies: Proxies) -> None:
+        """Create the proxies, write ``stack.json``; raises UsageError where a name leads elsewhere than declared.
+
+        A proxy leads to an address, not to a name: it can't be led elsewhere while the run goes on.
+        """
+        targets = self._plan.targets
+        assert targets is not None
+        urls, found = targets.urls(self._plan.systems), resolved(self._plan)
+        links = proxied(self._plan)
+        upstreams = {link.name: _joined(found[link.target][0], host_and_port(urls[link.target])[1]) for link in links}
+        hosts = dict.fromkeys(upstreams, self._bind) if self._bind != LOOPBACK else {}
+        self.routes = proxies.create_all(upstreams, hosts)
+        self._record.path("state").mkdir(exist_ok=True)
+        systems = {name: self._entry(name, url) for name, url in urls.items()}
+        toxiproxy = {"api": server.api, "kind": server.kind}
+        self._record.write_json("stack.json", {"toxiproxy": toxiproxy, "systems": systems, "links": self.routes})
+        self._events.write("targets_resolved", systems={name: list(where) for name, where in found.items()})
+        self._events.write("stack_started", systems=len(systems), links=len(self.routes))
+
+    def questions(self) -> dict[str, Question]:
+        """Return what proofs ask at each link that a fault breaks."""
+        targets = self._plan.targets
+        assert targets is not None
+        found = {}
+        for link in proxied(self._plan):
+            url = urlsplit(targets.target(link.target).url_for(link.target))
+            found[link.name] = Question(url.path + targets.target(link.target).probe, url.netloc)
+        return found
+
+    def _entry(self, system: str, url: str) -> Mapping[str, object]:
+        proxy = self.routes.get(f"{PEOPLE}->{system}")
+        return {"url": url, "direct_url": url, "pid": None, **({"proxy": proxy} if proxy else {})}
+
+    def _port(self, system: str) -> NoReturn:
+        _not_ours(system)
+
+    def kill(self, system: str) -> NoReturn:
+        """Raise FaultError."""
+        _not_ours(system)
+
+    def restart(self, system: str) -> NoReturn:
+        """Raise FaultError."""
+        _not_ours(system)
+
+    def is_running(self, system: str) -> NoReturn:
+        """Raise FaultError."""
+        _not_ours(system)
+
+    def pid(self, system: str) -> NoReturn:
+        """Raise FaultError."""
+        _not_ours(system)
+
+    def pausing(self, fault: str, system: str) -> TakenLease:
+        """Raise FaultError."""
+        _not_ours(system)
+
+    def limiting(self, fault: str, system: str, headroom: int) -> TakenLease:
+        """Raise FaultError."""
+        _not_ours(system)
+
+    def disconnecting(self, fault: str, system: str) -> TakenLease:
+        """Raise FaultError."""
+        _not_ours(system)
+
+    def find(self, system: str) -> None:
+        """Do nothing: where they are is declared."""
+
+    def exited(self) -> Iterator[tuple[str, int]]:
+        """Yield nothing: their processes aren't known."""
+        yield from ()
+
+    def stop(self) -> None:
+        """Do nothing: nothing of them was started."""
+
+
+def _not_ours(system: str) -> NoReturn:
+    raise FaultError(f"{system}: this harness didn't start it, and doesn't break it")
+
+
+def _joined(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
