@@ -222,7 +222,7 @@ def test_a_campaign_against_two_strangers_gives_a_verdict_and_holds_no_secret(
 def test_the_kill_switch_aborts_a_run(
     tmp_path: Path, background: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Touched while the load goes on: the run ends, inconclusive, with one line; nothing leaves after it."""
+    """Touched while the load goes on: the run ends, no pass, with one line; nothing leaves after it."""
     monkeypatch.setenv("DEMO_TOKEN", SECRET)
     with counting() as (where, heads):
         record, path = tmp_path / "record", targets_file(tmp_path, where, where)
@@ -234,7 +234,7 @@ def test_the_kill_switch_aborts_a_run(
         sent = len(heads)
         output, errors = running.process.communicate(timeout=90)
         assert len(heads) == sent
-    assert running.process.returncode == 3, output + errors
+    assert running.process.returncode in (1, 3), output + errors  # what was measured before is judged
     assert forbidden["reason"] == f"guard: the kill switch is there: {tmp_path / 'STOP'}"
     assert f"load: aborted, nothing left any more: {forbidden['reason']}" in output
     assert happened(record, "run_finished") is not None
