@@ -33,7 +33,7 @@ def master(plan: Plan, count: int, seconds: float) -> Mastered:
     with tempfile.TemporaryDirectory() as folder:
         record = Record(Path(folder))
         record.write_plan(plan)
-        record.write_json("stack.json", {"systems": {}})
+        record.write_json("stack.json", {"systems": {}, "links": {}})
         port = _free_port()
         where = [folder, "--host", "127.0.0.1", "--port", str(port), "--expect", str(count), "--run", "b"]
         master = [sys.executable, "-m", "scenarios.load", "master", *where]

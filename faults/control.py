@@ -52,9 +52,16 @@ class Control:
     lease: float = LEASE
 
     def put(self, fault: str, kind: str, attributes: Mapping[str, int]) -> None:
-        """Switch a fault on, or renew its lease; raises OSError."""
+        """Switch a fault on; raises OSError."""
         body = {"kind": kind, "attributes": dict(attributes), "lease": self.lease}
         self._call("PUT", fault, body, {200})
+
+    def renew(self, fault: str) -> bool:
+        """Renew the lease of a fault that is on; False where it isn't, or the system is gone. Raises OSError."""
+        try:
+            return self._call("POST", fault, {"lease": self.lease}, {200, 404}).status == 200
+        except ConnectionRefusedError:
+            return False
 
     def has(self, fault: str) -> bool:
         """Ask whether a fault is on; a system that is gone has none. Raises OSError."""

@@ -43,7 +43,7 @@ class Assistance:
 
     def routes(self, auth: Callable[[str], Any]) -> tuple[Route, ...]:
         """Return its route, for the citizens whom ``auth`` knows."""
-        return (Route("GET", "/mine/{code}", "mine", self.mine, gives=Assisted, auth=auth),)
+        return (Route("GET", "/mine/{code}", "mine", self.mine, gives=Assisted, auth=auth, refuses=(404,)),)
 
     def note(self, connection: sqlite3.Connection, call: Call[Submission], code: str) -> None:
         """Note whose dossier it is and who helped, where somebody did."""

@@ -56,7 +56,15 @@ class Centres:
         """Return its routes, for the officers whom ``auth`` knows."""
         return (
             Route("GET", "/centres", "centres", self.topology, gives=Topology),
-            Route("GET", "/officer/dossiers/{code}", "open_dossier", self.open, gives=OnDesk, auth=auth),
+            Route(
+                "GET",
+                "/officer/dossiers/{code}",
+                "open_dossier",
+                self.open,
+                gives=OnDesk,
+                auth=auth,
+                refuses=(403, 404),
+            ),
         )
 
     def receives(self, place: str) -> bool:

@@ -7,7 +7,7 @@ import hmac
 import random
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import msgspec
@@ -40,6 +40,12 @@ class Order(Body):
 
     kind: str
     attributes: dict[str, Annotated[int, msgspec.Meta(ge=0, le=86_400_000)]]
+    lease: Annotated[float, msgspec.Meta(gt=0, le=LONGEST)]
+
+
+class Renewal(Body):
+    """How long a fault stays on, seconds from now."""
+
     lease: Annotated[float, msgspec.Meta(gt=0, le=LONGEST)]
 
 
@@ -94,6 +100,7 @@ class Control:
             Route("GET", "/control/faults", "control_list", self.list, gives=Actives, auth=auth, spared=True),
             Route("GET", path, "control_get", self.get, gives=Active, auth=auth, spared=True, refuses=(404,)),
             Route("PUT", path, "control_put", self.put, Order, Active, auth=auth, spared=True),
+            Route("POST", path, "control_renew", self.renew, Renewal, Active, auth=auth, spared=True, refuses=(404,)),
             Route("DELETE", path, "control_delete", self.delete, gives=Nothing, auth=auth, spared=True),
         )
 
@@ -141,7 +148,7 @@ class Control:
         return self._active(call.path["id"])
 
     async def put(self, call: Call[Order]) -> Active:
-        """Switch a fault on, or renew its lease."""
+        """Switch a fault on."""
         order = call.content
         if order.kind not in self._kinds:
             raise Refusal(422, "validation", f"kind: this system has {', '.join(sorted(self._kinds))}")
@@ -154,6 +161,14 @@ class Control:
         name = call.path["id"]
         self._held[name] = _Held(order.kind, order.attributes, self._clock() + order.lease)
         return self._active(name)
+
+    async def renew(self, call: Call[Renewal]) -> Active:
+        """Renew the lease of a fault that is on; one that somebody has ended stays off: Refusal 404."""
+        held = self._live().get(call.path["id"])
+        if held is None:
+            raise Refusal(404, "unknown", "no such fault is on")
+        self._held[call.path["id"]] = replace(held, until=self._clock() + call.content.lease)
+        return self._active(call.path["id"])
 
     async def delete(self, call: Call[Nothing]) -> Nothing:
         """Switch a fault off; one that isn't on is fine."""

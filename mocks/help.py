@@ -69,10 +69,16 @@ class Help:
         """Return its routes, for the officers whom ``auth`` knows."""
         path = "/officer/questions"
         return (
-            Route("POST", path, "ask_help", self.ask, Question, Asked, status=201, auth=auth, keyed=True),
+            Route(
+                "POST", path, "ask_help", self.ask, Question, Asked,
+                status=201, auth=auth, keyed=True, refuses=(404,),
+            ),
             Route("GET", path, "questions", self.waiting, gives=Open, auth=auth),
-            Route("POST", f"{path}/{{draft}}/answer", "answer", self.answer, Answer, Asked, auth=auth, keyed=True),
-        )
+            Route(
+                "POST", f"{path}/{{draft}}/answer", "answer", self.answer, Answer, Asked,
+                auth=auth, keyed=True, refuses=(404, 409),
+            ),
+        )  # fmt: skip
 
     async def ask(self, call: Call[Question]) -> Reply:
         """Note a question; raises Refusal 404 where the desk has no such draft."""

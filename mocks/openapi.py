@@ -24,6 +24,7 @@ _ABOUT = "A fault that is switched on inside the system answers as its order say
 _REASONS = {
     400: "Not readable",
     401: "No session, or not a valid one",
+    403: "Not this one's to do",
     404: "Unknown",
     409: "The state forbids it",
     410: "Closed",

@@ -7,7 +7,6 @@ import msgspec
 
 from mocks import register
 from mocks.defects import Defects
-from mocks.messages import Submitted
 from mocks.store import Store
 from mocks.wire import Call, Nothing, Refusal, Route
 
@@ -18,6 +17,10 @@ class Stub(msgspec.Struct):
     number: str
     code: str
     state: int
+
+
+class _Made(msgspec.Struct):
+    code: str = ""  # of a dossier, where the answer is one's
 
 
 class Stubs:
@@ -34,7 +37,7 @@ class Stubs:
 
     def routes(self) -> tuple[Route, ...]:
         """Return its route."""
-        return (Route("GET", "/stubs/{number}", "stub", self.find, gives=Stub),)
+        return (Route("GET", "/stubs/{number}", "stub", self.find, gives=Stub, refuses=(404,)),)
 
     async def find(self, call: Call[Nothing]) -> Stub:
         """Return the dossier of a stub; raises Refusal 404 where none was sent under its number."""
@@ -42,7 +45,7 @@ class Stubs:
         row = reader.execute("SELECT body FROM answers WHERE key = ? AND status = 201", (number,)).fetchone()
         if row is None or self._defects.on("stub-void"):
             raise Refusal(404, "unknown", "nothing was sent under this number yet")
-        dossier = register.find(reader, msgspec.json.decode(row[0], type=Submitted).code)
+        dossier = register.find(reader, msgspec.json.decode(row[0], type=_Made).code)
         if dossier is None:
             raise Refusal(404, "unknown", "nothing was sent under this number yet")
         return Stub(number, dossier.code, dossier.state)

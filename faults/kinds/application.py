@@ -69,10 +69,7 @@ class ApplicationKind(SystemKind):
 
     def tick(self) -> float | None:
         """Renew the lease; one that somebody has ended is left alone."""
-        if not self.held():
-            return None
-        self.control.put(self.fault.id, self.name, self.values)
-        return self.beat
+        return self.beat if self.control.renew(self.fault.id) else None
 
     def held(self) -> bool:
         """Ask the system."""

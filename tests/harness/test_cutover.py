@@ -61,5 +61,5 @@ def test_without_a_cutover_the_interfaces_stay_open(tmp_path: Path, stack: Any) 
 def test_a_province_that_does_not_take_it_is_named(tmp_path: Path, stack: Any) -> None:
     made = local(tmp_path, stack, cutover=Cutover(at=1))
     made.token = "guess"  # noqa: S105  the wrong one
-    with pytest.raises(HarnessError, match="province 01 didn't take T_cutover: 401"):
+    with pytest.raises(HarnessError, match="province:01 didn't take T_cutover: 401"):
         made.announce_cutover(time.monotonic())

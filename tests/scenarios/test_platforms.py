@@ -27,8 +27,8 @@ def arrivals(journey: str) -> list[Arrival]:
 def test_every_journey_says_what_it_asks_for_and_needs() -> None:
     assert JOURNEYS.keys() == EXPECTED.keys()
     assert PLATFORMS.keys() <= JOURNEYS.keys()
-    assert set(PLATFORMS.values()) == set(links.PLATFORMS) - {"codes"}
-    systems = {*links.SHARED_SYSTEMS, *links.PLATFORMS, "province"}
+    assert set(PLATFORMS.values()) == set(links.PLATFORMS)
+    systems = {*links.SHARED_SYSTEMS, *links.PLATFORMS, "province", links.MOBILE}
     assert {operation.partition(".")[0] for operation in OPERATIONS} <= systems
 
 
