@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from harness.tail import Tail
 from model.histogram import seconds_of
 from model.plan import Plan
-from model.record import COLUMNS, Record
+from model.record import Record
 from reports.thresholds import below, edge, edges, thresholds
 
 REORGANISATION = "reorganisation"
@@ -35,19 +35,15 @@ class Counts:
         self.health: dict[str, tuple[float, ...]] = {}
         self._thresholds = {edge(at): below(at) for at in thresholds(plan)}
         self._edges = {edge(at): below(at) for at in edges(plan)}
-        self._writes = Tail(record.path("ledger"))
-        self._health = Tail(record.path("health"))
+        self._writes = Tail(record, "ledger")
+        self._health = Tail(record, "health")
 
     def look(self) -> None:
         """Read what the workers have written about writes and themselves since the last look."""
-        columns = list(COLUMNS["ledger"])
-        event, operation, province, reason = map(columns.index, ("event", "operation", "province", "reason"))
-        for row in self._writes.rows():
-            if row[event] == "fail" and row[reason] == REORGANISATION:
-                self.refusals[row[operation], row[province]] += 1
-        columns = list(COLUMNS["health"])
-        for row in self._health.rows():
-            entry = dict(zip(columns, row, strict=True))
+        for entry in self._writes.entries():
+            if entry["event"] == "fail" and entry["reason"] == REORGANISATION:
+                self.refusals[entry["operation"], entry["province"]] += 1
+        for entry in self._health.entries():
             self.health[entry["worker"]] = tuple(float(entry[name]) for name in HEALTH)
 
     def request(self, entry: Mapping[str, str]) -> None:

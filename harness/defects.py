@@ -30,18 +30,9 @@ def with_triggers(plan: Plan) -> Plan:
         duration=min(KILL_FOR, plan.duration * (1 - KILL_AT)),
     )
     changed = msgspec.structs.replace(plan, faults=(*plan.faults, kill))
-    too_much = _too_much(changed, kill)
-    if too_much:
+    for _, broken, _ in blast.violations(changed):
         raise CampaignError(
-            f"--defect {KILLED_BY}: kills {kill.system} to show itself, which breaks {too_much}; "
+            f"--defect {KILLED_BY}: kills {kill.system} to show itself, which breaks {broken}; "
             "widen blast_radius, or leave the defect out"
         )
     return changed
-
-
-def _too_much(plan: Plan, kill: Fault) -> str | None:
-    """Say what a kill breaks that is protected, or more than may be broken at once."""
-    target = blast.protected(plan, kill)
-    if target:
-        return f"{target}, which is protected"
-    return next(filter(None, (blast.excess(plan, together) for _, together in blast.moments(plan))), None)

@@ -11,7 +11,7 @@ import httpx
 
 from harness.tail import Tail
 from model.links import province_system
-from model.record import COLUMNS, EventLog, Record
+from model.record import EventLog, Record
 
 CREATED_BY = {"submit": "national", "intake": ""}
 """Write that creates a dossier -> the system that acknowledges it, empty for that of its province."""
@@ -52,7 +52,7 @@ class Doubts:
     """
 
     def __init__(self, record: Record, addresses: Mapping[str, str], events: EventLog, seed: int) -> None:
-        self._tail = Tail(record.path("ledger"))
+        self._tail = Tail(record, "ledger")
         self._addresses = addresses
         self._events = events
         self._random = random.Random(seed)
@@ -95,9 +95,7 @@ class Doubts:
             self._look_up(client, one)
 
     def _read(self) -> None:
-        columns = list(COLUMNS["ledger"])
-        for row in self._tail.rows():
-            entry = dict(zip(columns, row, strict=True))
+        for entry in self._tail.entries():
             if entry["event"] == "ok" and entry["dossier"] and entry["operation"] in CREATED_BY:
                 system = CREATED_BY[entry["operation"]] or province_system(entry["province"])
                 self._fresh.append(Acknowledged(float(entry["time"]), system, entry["province"], entry["dossier"]))

@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -96,11 +96,10 @@ class ExternalStack(Stack):
         hosts = dict.fromkeys(upstreams, self._bind) if self._bind != LOOPBACK else {}
         self.routes = proxies.create_all(upstreams, hosts)
         self._record.path("state").mkdir(exist_ok=True)
-        systems = {name: self._entry(name, url) for name, url in urls.items()}
-        toxiproxy = {"api": server.api, "kind": server.kind}
-        self._record.write_json("stack.json", {"toxiproxy": toxiproxy, "systems": systems, "links": self.routes})
+        self._server = server
+        self._write()
         self._events.write("targets_resolved", systems={name: list(where) for name, where in found.items()})
-        self._events.write("stack_started", systems=len(systems), links=len(self.routes))
+        self._events.write("stack_started", systems=len(urls), links=len(self.routes))
 
     def questions(self) -> dict[str, Question]:
         """Return what proofs ask at each link that a fault breaks."""
@@ -112,7 +111,11 @@ class ExternalStack(Stack):
             found[link.name] = Question(url.path + targets.target(link.target).probe, url.netloc)
         return found
 
-    def _entry(self, system: str, url: str) -> Mapping[str, object]:
+    def _systems(self) -> dict[str, dict[str, object]]:
+        assert self._plan.targets is not None
+        return {name: self._entry(name, url) for name, url in self._plan.targets.urls(self._plan.systems).items()}
+
+    def _entry(self, system: str, url: str) -> dict[str, object]:
         proxy = self.routes.get(f"{PEOPLE}->{system}")
         return {"url": url, "direct_url": url, "pid": None, **({"proxy": proxy} if proxy else {})}
 

@@ -9,7 +9,7 @@ from harness.counts import Counts
 from harness.tail import Tail
 from model.histogram import seconds_of
 from model.plan import Plan
-from model.record import COLUMNS, Record
+from model.record import Record
 
 WINDOW = 10
 """Seconds that live rates and quantiles look back."""
@@ -81,22 +81,19 @@ class Live:
         self.stops: dict[str, float] = {}
         self.fired: str | None = None
         self.open_steps: dict[str, float] = {}
-        self._samples = Tail(record.path("samples"))
-        self._ends = Tail(record.path("arrivals"))
+        self._samples = Tail(record, "samples")
+        self._ends = Tail(record, "arrivals")
         self._seconds: dict[int, Counter[tuple[str, bool]]] = defaultdict(Counter)
         self._recent: deque[tuple[float, str, int, int]] = deque()
 
     def look(self) -> None:
         """Read what the workers have written since the last look."""
         self.fresh, self.ended = [], []
-        columns = list(COLUMNS["samples"])
-        for row in self._samples.rows():
-            entry = dict(zip(columns, row, strict=True))
+        for entry in self._samples.entries():
             if entry["kind"] == "response":
                 self._count(entry)
-        columns = list(COLUMNS["arrivals"])
-        for row in self._ends.rows():
-            self._end(dict(zip(columns, row, strict=True)))
+        for entry in self._ends.entries():
+            self._end(entry)
         self.counts.look()
         self._forget()
 

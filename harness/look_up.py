@@ -5,14 +5,14 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from harness.doubts import CREATED_BY
 from harness.errors import HarnessError
 from harness.processes import Child, Guardian, stop_all
 from harness.tail import Tail
 from model.plan import Plan, encode, fingerprint
-from model.record import COLUMNS, EventLog, Record
+from model.record import EventLog, Record
 from model.targets import Audit
 
-CREATIONS = frozenset({"submit", "intake"})
 SLACK = 60.0
 """Seconds beside what the rate takes after which the look-ups are given up."""
 
@@ -79,10 +79,8 @@ def _follow(child: Child, deadline: float, stopped: Callable[[], bool]) -> str:
 
 def acknowledged(record: Record) -> Iterator[Dossier]:
     """Yield every dossier that a system acknowledged."""
-    columns = list(COLUMNS["ledger"])
-    for row in Tail(record.path("ledger")).rows():
-        entry = dict(zip(columns, row, strict=True))
-        if entry["event"] == "ok" and entry["operation"] in CREATIONS:
+    for entry in Tail(record, "ledger").entries():
+        if entry["event"] == "ok" and entry["operation"] in CREATED_BY:
             yield entry["dossier"], entry["key"], entry["province"], entry["commune"]
 
 

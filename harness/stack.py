@@ -176,7 +176,13 @@ class Stack(ABC):
 
     def _write(self) -> None:
         assert self._server is not None
-        systems = {
+        toxiproxy = {"api": self._server.api, "kind": self._server.kind}
+        content = {"toxiproxy": toxiproxy, "systems": self._systems(), "links": self.routes}
+        self._record.write_json("stack.json", content)
+
+    def _systems(self) -> dict[str, dict[str, object]]:
+        """Return what ``stack.json`` says of each system."""
+        return {
             name: {
                 "url": f"http://{self.people_address(name)}",
                 "direct_url": f"http://{address}",
@@ -184,8 +190,6 @@ class Stack(ABC):
             }
             for name, address in self.addresses.items()
         }
-        toxiproxy = {"api": self._server.api, "kind": self._server.kind}
-        self._record.write_json("stack.json", {"toxiproxy": toxiproxy, "systems": systems, "links": self.routes})
 
 
 class LocalStack(Stack):

@@ -4,16 +4,19 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from model.record import COLUMNS, Record
+
 
 class Tail:
-    """Yields the whole lines that were appended to the spools of a folder since the last look."""
+    """Yields what was appended to the spools of a table since the last look."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, record: Record, table: str) -> None:
+        self._folder = record.path(table)
+        self._columns = tuple(COLUMNS[table])
         self._offsets: dict[Path, int] = {}
 
-    def rows(self) -> Iterator[list[str]]:
-        """Yield the new rows of every spool; a line that isn't whole yet waits for its end."""
+    def entries(self) -> Iterator[dict[str, str]]:
+        """Yield the new rows of every spool by column; a line that isn't whole yet waits for its end."""
         for path in sorted(self._folder.glob("*.csv")):
             with path.open("rb") as file:
                 file.seek(self._offsets.get(path, 0))
@@ -21,4 +24,5 @@ class Tail:
                 data = file.read().partition(b"\0")[0]
             whole = data.rfind(b"\n") + 1
             self._offsets[path] = self._offsets.get(path, 0) + whole
-            yield from csv.reader(data[:whole].decode().splitlines())
+            for row in csv.reader(data[:whole].decode().splitlines()):
+                yield dict(zip(self._columns, row, strict=True))

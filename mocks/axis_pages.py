@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mocks.pages import Page, Rows, Shelf, Table
+from mocks.pages import Page, Rows, Shelf, Table, listed
 
 STATUSES = {
     "01": "đã đến",
@@ -26,9 +26,7 @@ def shelf(reader: Callable[[], sqlite3.Connection]) -> Shelf:
     def read(after: int, limit: int) -> Rows:
         statement = """SELECT id, document, sender, recipient, status FROM deliveries
             WHERE id > ? ORDER BY id LIMIT ?"""
-        rows = reader().execute(statement, (after, limit)).fetchall()
-        shown = [(*row[1:4], _status(row[4])) for row in rows]
-        return shown, rows[-1][0] if len(rows) == limit else None
+        return listed(reader(), statement, after, limit, lambda row: (*row[1:4], _status(row[4])))
 
     def one(document: str) -> Page | None:
         row = reader().execute("SELECT content FROM documents WHERE id = ?", (document,)).fetchone()

@@ -17,7 +17,7 @@ from mocks import entries, keys
 from mocks.entries import Entry
 from mocks.keys import Keys
 from mocks.messages import ProvinceCode, Text
-from mocks.pages import Page, Rows, Shelf
+from mocks.pages import Page, Rows, Shelf, listed
 from mocks.system import DurableSystem, PageOf, Surroundings, created
 from mocks.wire import Body, Call, Refusal, Reply, Route
 
@@ -101,9 +101,9 @@ class Hotline(DurableSystem):
 
     def _notes(self, after: int, limit: int) -> Rows:
         statement = "SELECT id, book, province, content FROM notes WHERE id > ? ORDER BY id LIMIT ?"
-        rows = self.store.reader.execute(statement, (after, limit)).fetchall()
-        shown = [(*row[:3], _subject(msgspec.json.decode(row[3]))) for row in rows]
-        return shown, rows[-1][0] if len(rows) == limit else None
+        return listed(
+            self.store.reader, statement, after, limit, lambda row: (*row[:3], _subject(msgspec.json.decode(row[3])))
+        )
 
     def _note_page(self, number: str) -> Page | None:
         if not (number.isascii() and number.isdigit() and len(number) <= 18):

@@ -3,12 +3,13 @@
 A system names its shelves; here they become lists with paging, and a page for one piece. Everything is escaped.
 """
 
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import msgspec
@@ -25,6 +26,20 @@ HEADERS = {"content-type": HTML, "content-security-policy": "default-src 'none';
 Row = Sequence[object]
 Rows = tuple[Sequence[Row], int | None]
 """Rows of a list, and where to go on, None at the end."""
+
+
+def listed(reader: sqlite3.Connection, statement: str, after: int, limit: int, shown: Callable[[Any], Row]) -> Rows:
+    """Return the rows of a list.
+
+    Args:
+        reader: Who is asked.
+        statement: Takes the id after which the rows begin, and how many; gives the id first.
+        after: That id.
+        limit: At most so many.
+        shown: Makes a row of what the statement gave.
+    """
+    rows = reader.execute(statement, (after, limit)).fetchall()
+    return [shown(row) for row in rows], rows[-1][0] if len(rows) == limit else None
 
 
 class From(Body):

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from mocks import outbox
 from mocks.messages import PaymentNotice, PaymentOpened, PaymentOrder, proof, shared_secret
-from mocks.pages import Page, Rows, Shelf, moment
+from mocks.pages import Page, Rows, Shelf, listed, moment
 from mocks.posting import POSTS, Posting
 from mocks.system import MessagingSystem, Surroundings
 from mocks.wire import Call, Nothing, Refusal, Route
@@ -69,8 +69,7 @@ class Payment(MessagingSystem):
 
     def _payments(self, after: int, limit: int) -> Rows:
         statement = "SELECT id, reference, amount, state FROM payments WHERE id > ? ORDER BY id LIMIT ?"
-        rows = self.store.reader.execute(statement, (after, limit)).fetchall()
-        return [(_code(row[0]), *row[1:]) for row in rows], rows[-1][0] if len(rows) == limit else None
+        return listed(self.store.reader, statement, after, limit, lambda row: (_code(row[0]), *row[1:]))
 
     def _payment_page(self, code: str) -> Page | None:
         statement = "SELECT partner, reference, amount, state, paid FROM payments WHERE id = ?"

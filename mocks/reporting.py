@@ -12,7 +12,7 @@ import msgspec
 
 from mocks import entries
 from mocks.entries import Entry
-from mocks.pages import Page, Rows, Shelf, Table
+from mocks.pages import Page, Rows, Shelf, Table, listed
 from mocks.register import CLOCK
 from mocks.system import DurableSystem, PageOf
 from mocks.wire import Body, Call, Refusal, Route
@@ -82,9 +82,7 @@ class Reporting(DurableSystem):
 
     def _listed(self, after: int, limit: int) -> Rows:
         statement = "SELECT id, code, unit, late FROM reports WHERE id > ? ORDER BY id LIMIT ?"
-        rows = self.store.reader.execute(statement, (after, limit)).fetchall()
-        shown = [(code, unit, "có" if late else "không") for _, code, unit, late in rows]
-        return shown, rows[-1][0] if len(rows) == limit else None
+        return listed(self.store.reader, statement, after, limit, lambda row: (*row[1:3], "có" if row[3] else "không"))
 
     def _report_page(self, code: str) -> Page | None:
         row = self.store.reader.execute("SELECT figures FROM reports WHERE code = ?", (code,)).fetchone()

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from mocks import entries, keys
 from mocks.entries import Entry
 from mocks.keys import Keys
-from mocks.pages import Page, Rows, Shelf, Table
+from mocks.pages import Page, Rows, Shelf, Table, listed
 from mocks.system import DurableSystem, Surroundings, created
 from mocks.wire import Body, Call, Refusal, Reply, Route
 
@@ -101,8 +101,7 @@ class TaskTracking(DurableSystem):
 
     def _listed(self, after: int, limit: int) -> Rows:
         statement = "SELECT id, unit, text, status FROM tasks WHERE id > ? ORDER BY id LIMIT ?"
-        rows = self.store.reader.execute(statement, (after, limit)).fetchall()
-        return [(_code(row[0]), *row[1:]) for row in rows], rows[-1][0] if len(rows) == limit else None
+        return listed(self.store.reader, statement, after, limit, lambda row: (_code(row[0]), *row[1:]))
 
     def _task_page(self, code: str) -> Page | None:
         statement = "SELECT unit, text, status FROM tasks WHERE id = ?"

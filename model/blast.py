@@ -52,3 +52,14 @@ def moments(plan: Plan) -> Iterator[tuple[Fault, list[Fault]]]:
     """Yield each fault, in the order of the plan, with all that are on when it begins, itself included."""
     for fault in plan.faults:
         yield fault, [other for other in plan.faults if other.start <= fault.start < other.end]
+
+
+def violations(plan: Plan) -> Iterator[tuple[int, str, str]]:
+    """Yield how the plan breaks its blast radius: number of the fault, what it breaks, what to do."""
+    for index, (fault, together) in enumerate(moments(plan)):
+        target = protected(plan, fault)
+        if target is not None:
+            yield index, f"{target}, which is protected", "break another, or unprotect it"
+        too_much = excess(plan, together)
+        if too_much:
+            yield index, too_much, "break less, at another time, or widen blast_radius"

@@ -30,13 +30,8 @@ def blast_radius_holds(plan: Plan, _: "Known") -> Iterator[Problem]:
             yield Problem(
                 ("blast_radius", "protected", n), f"nothing is like {shown(pattern)}", "name links or systems"
             )
-    for index, (fault, together) in enumerate(blast.moments(plan)):
-        target = blast.protected(plan, fault)
-        if target is not None:
-            yield Problem(("faults", index), f"breaks {target}, which is protected", "break another, or unprotect it")
-        too_much = blast.excess(plan, together)
-        if too_much:
-            yield Problem(("faults", index), f"breaks {too_much}", "break less, at another time, or widen blast_radius")
+    for index, broken, remedy in blast.violations(plan):
+        yield Problem(("faults", index), f"breaks {broken}", remedy)
 
 
 def stops_can_fire(plan: Plan, _: "Known") -> Iterator[Problem]:

@@ -219,16 +219,21 @@ class Targets(Value, frozen=True, kw_only=True):
 
     def target(self, system: str) -> Target:
         """Return the target that a system's name stands for; raises KeyError."""
-        return self.systems["province" if province_of(system) else system]
+        return self.systems[declared_as(system)]
 
     def urls(self, systems: Iterable[str]) -> dict[str, str]:
         """Return the address of each of these systems that is declared."""
-        declared = [name for name in systems if ("province" if province_of(name) else name) in self.systems]
+        declared = [name for name in systems if declared_as(name) in self.systems]
         return {name: self.target(name).url_for(name) for name in declared}
 
     def credentials(self, environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
         """Return the headers that authenticate, by the names of ``systems``; raises SecretError."""
         return {name: one.auth.headers(environment) for name, one in self.systems.items() if one.auth}
+
+
+def declared_as(system: str) -> str:
+    """Return the name in the targets file that stands for a system: ``province`` for ``province:01``."""
+    return "province" if province_of(system) else system
 
 
 def host_and_port(url: str) -> tuple[str, int]:

@@ -7,7 +7,7 @@ reading (pass 2) is the final one.
 """
 
 from reports import migration
-from reports.screen import CREATIONS, PARSED
+from reports.screen import CREATIONS, PARSED, TOLD
 
 STAGES = f"""
 CREATE TEMP TABLE creations AS
@@ -17,9 +17,7 @@ SELECT
     min(province) AS province,
     min(commune) AS commune,
     min(nullif(hash, '')) AS hash,
-    count(*) FILTER (event = 'ok') > 0 AS acknowledged,
-    count(*) FILTER (event IN ('ok', 'info')) = 0
-        AND count(*) FILTER (event = 'fail') >= greatest(count(*) FILTER (event = 'invoke'), 1) AS refused
+    {TOLD}
 FROM writes
 WHERE operation IN {CREATIONS}
 GROUP BY ALL;

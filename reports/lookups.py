@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from model.targets import Targets
 from reports import classify
 from reports.audit import FAILURES, Audit, Finding, SyncLag
-from reports.screen import CREATIONS
+from reports.screen import CREATIONS, TOLD
 from reports.statistics import Verdict, share_bounds
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ SELECT
     min(commune) AS commune,
     min(dossier) FILTER (event = 'ok') AS code,
     count(DISTINCT dossier) FILTER (event = 'ok') AS codes,
-    count(*) FILTER (event = 'ok') > 0 AS acknowledged,
-    count(*) FILTER (event IN ('ok', 'info')) = 0
-        AND count(*) FILTER (event = 'fail') >= greatest(count(*) FILTER (event = 'invoke'), 1) AS refused
+    {TOLD}
 FROM ledger
 WHERE operation IN {CREATIONS}
 GROUP BY ALL;

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     import duckdb
 
 CREATIONS = "('submit', 'intake')"
+TOLD = """
+    count(*) FILTER (event = 'ok') > 0 AS acknowledged,
+    count(*) FILTER (event IN ('ok', 'info')) = 0
+        AND count(*) FILTER (event = 'fail') >= greatest(count(*) FILTER (event = 'invoke'), 1) AS refused
+"""
+"""What citizens were told of one key, over its rows of the ledger."""
 LONGEST = 15  # steps of a history that fits into a path; longer ones are suspects
 
 PARSED = """

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from model.plan import Plan
-from model.targets import Targets
+from model.targets import Targets, declared_as
 from scenarios.cookies import Jar
 from scenarios.guard import Guard
 from scenarios.http import Pool, Reply
@@ -88,12 +88,11 @@ class GuardedNetwork(Network):
         proxies: Mapping[str, str],
     ) -> Pool:
         one = targets.target(system)
-        name = next(name for name, declared in targets.systems.items() if declared is one)
         resolver: Resolver = self.guard.resolver(url, one.networks)
         if system in proxies:
             host, _, port = proxies[system].rpartition(":")
             resolver = Resolver(host, int(port))
-        return GuardedPool(self.guard, url, plan, resolver, one.ca_file, credentials.get(name, {}))
+        return GuardedPool(self.guard, url, plan, resolver, one.ca_file, credentials.get(declared_as(system), {}))
 
     def send(self, system: str, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Send one request to an address; raises Forbidden."""
