@@ -80,7 +80,7 @@ class Generator:
 
     Attributes:
         crew: Who sends the load.
-        forbidden: Why a worker's guard ended the load; empty where none did.
+        forbidden: Why a guard ended the load; empty where none did.
     """
 
     def __init__(self, plan: Plan, record: Record, events: EventLog, guardian: Guardian, crew: Crew) -> None:
@@ -191,8 +191,7 @@ class Generator:
             case {"lost": index, "name": name}:
                 self._events.write("worker_lost", worker=index, name=name)
             case {"guarded": index, "reason": reason}:
-                self.forbidden = self.forbidden or str(reason)
-                self._events.write("load_forbidden", worker=index, reason=reason)
+                self.forbid(str(reason), index)
             case {"back": index}:
                 self._events.write("worker_back", worker=index)
             case {"division": start, "workers": workers}:
@@ -201,6 +200,11 @@ class Generator:
                 end = min(halted, default=self._plan.duration)
                 planned = sum(1 for due in due_times(self._plan) if due < end)
                 self._outcome = Outcome(planned=planned, **totals, errors=errors)
+
+    def forbid(self, reason: str, worker: int | None = None) -> None:
+        """Note that a guard ended the load: that of a worker, or the conductor's own."""
+        self.forbidden = self.forbidden or reason
+        self._events.write("load_forbidden", worker=worker, reason=reason)
 
     def end(self) -> None:
         """End the processes."""

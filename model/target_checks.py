@@ -121,6 +121,12 @@ def rate_for_load(plan: Plan, targets: Targets) -> float:
     return max(targets.rate - PROBES * sum(len(fault.targets) for fault in plan.faults), 0.0)
 
 
+def controlled(plan: Plan) -> tuple[str, ...]:
+    """Return the systems inside which faults are switched on."""
+    inside = {target for fault in plan.faults if fault.kind not in LINK_KINDS for target in fault.targets}
+    return tuple(name for name in plan.systems if name in inside)
+
+
 def proxied(plan: Plan) -> tuple[Link, ...]:
     """Return the links that go through a proxy of ours: those that a fault breaks."""
     broken = {target for fault in plan.faults for target in fault.targets}

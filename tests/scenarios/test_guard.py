@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.plan import encode, fingerprint
+from model.rate import Rate
 from model.targets import Step, Window
 from scenarios.adapter import Adapter
 from scenarios.briefing import Refused, checked
 from scenarios.catalogue import Memory
-from scenarios.guard import Forbidden, Guard, Rate
+from scenarios.guard import Forbidden, Guard
 from scenarios.personas import Crowd
 from scenarios.session import Session
 from tests.scenarios.outside import HOUR, NOW, Outside, counting, plan, targets
