@@ -304,7 +304,8 @@ def schedule(
     stack = parts.stack
     site = Site(parts.proxies, stack, stack.addresses, stack.token)
     if plan.targets is not None:
-        site = replace(site, questions=stack.questions(), admit=Gate(plan, generator).admit)
+        gate = Gate(plan, generator)
+        site = replace(site, questions=stack.questions(), strangers=stack.strangers(), admit=gate.admit)
     lives = [Life(fault, site=site, watchdog=parts.watchdog, events=parts.events) for fault in plan.faults]
     timeline = Timeline(lives, parts.events.t0 or 0.0, partial(blast.excess, plan), parts.events)
     drill = Drill(

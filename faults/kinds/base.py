@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import ClassVar, Literal, Protocol
 
+from faults.control import Stranger
 from faults.leases import Lease, ProxyLease, TakenLease
 from faults.probe import OUR_OWN, Measurement, Question, probe
 from faults.toxiproxy import Proxies
@@ -82,6 +83,7 @@ class Site:
         addresses: ``host:port`` of each system itself, past every proxy.
         token: What opens the systems' control API; empty where there is none.
         questions: Link -> what proofs ask a system that isn't ours.
+        strangers: Systems that aren't ours, and that may be broken from inside.
         admit: Is asked before anything is sent to a link or system that isn't ours; raises FaultError where it may not.
     """
 
@@ -90,6 +92,7 @@ class Site:
     addresses: Mapping[str, str] = field(default_factory=dict)
     token: str = field(default="", repr=False)
     questions: Mapping[str, Question] = field(default_factory=dict)
+    strangers: Mapping[str, Stranger] = field(default_factory=dict)
     admit: Callable[[str], None] = lambda _: None
 
 
