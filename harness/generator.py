@@ -126,7 +126,7 @@ class Generator:
 
         Raises:
             HarnessError: One doesn't join.
-            UsageError: One refuses to load other people's systems: another plan, or no secret.
+            UsageError: One won't load other people's systems: it got another plan, or has no secret.
         """
         self._master.tell(stack=True)
         patience = AWAIT_REMOTE if self.crew.remote else READY_WITHIN
@@ -192,6 +192,10 @@ class Generator:
                 self._events.write("worker_lost", worker=index, name=name)
             case {"guarded": index, "reason": reason}:
                 self.forbid(str(reason), index)
+            case {"declined": name, "reason": reason}:
+                self._events.write("worker_declined", name=name, reason=reason)
+                if not self._ready:
+                    raise UsageError(f"worker {name} doesn't take part: {reason}")
             case {"back": index}:
                 self._events.write("worker_back", worker=index)
             case {"division": start, "workers": workers}:

@@ -69,7 +69,10 @@ WRONG = [
     (("rate = 120", "rate = 120\nspeed = 3"), "speed: unknown key"),
     ((PROBE, CONTROL.replace("https://ops", "ops")), "systems.national.control.url: "),
     ((PROBE, CONTROL.replace("203.0.113.7/32", "0.0.0.0/0")), "systems.national.control.addresses.0: 0.0.0.0/0 is too"),
-    ((PROBE, CONTROL.replace('env = "OPS"', 'env = ""')), "systems.national.control.auth: needs one place for the secret"),
+    (
+        (PROBE, CONTROL.replace('env = "OPS"', 'env = ""')),
+        "systems.national.control.auth: needs one place for the secret",
+    ),
     ((PROBE, CONTROL.replace("end = 2035", "end = 2015")), "systems.national.control.window.end: isn't after start"),
     ((PROBE, CONTROL.replace("2025-07-02", "2036-07-02")), "systems.national.control.authorised.date: is after the"),
     ((PROBE, CONTROL.replace("vn/", "vn/{province}/")), "systems.national.control.url: national is one system"),
