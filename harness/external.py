@@ -23,7 +23,7 @@ from model.links import PEOPLE
 from model.plan import Plan
 from model.record import EventLog, Record
 from model.target_checks import controlled, proxied
-from model.targets import Network, Place, SecretError, Targets, Window, host_and_port, undeclared
+from model.targets import KILLED, Network, Place, SecretError, Targets, Window, host_and_port, undeclared
 
 Addresses = dict[str, tuple[str, ...]]
 """System -> the addresses that its name resolves to."""
@@ -69,7 +69,7 @@ def check(plan: Plan, now: float | None = None) -> None:
     for system in controlled(plan):
         _check_window(targets.control(system).window, moment, last, f"faults inside {system}", "are")
     if os.path.exists(targets.kill_switch):  # noqa: PTH110  # as the guard asks
-        raise UsageError(f"the kill switch is there: {targets.kill_switch}; remove it when load is allowed again")
+        raise UsageError(f"{KILLED}{targets.kill_switch}; remove it when load is allowed again")
     try:
         targets.credentials(os.environ)
         for system in controlled(plan):

@@ -15,7 +15,7 @@ from faults.kinds.base import FaultError
 from model.plan import Plan
 from model.rate import Rate
 from model.target_checks import PROBES, controlled
-from model.targets import Network, Window, host_and_port, undeclared
+from model.targets import KILLED, Network, Window, host_and_port, undeclared
 
 LOOK_UP = 2.0
 """Seconds between two look-ups of a name [A]."""
@@ -107,7 +107,7 @@ class Gate:
         closed = self._targets.window.closed(self._clock())
         inside = self._windows[target].closed(self._clock()) if target in self._windows else ""
         if os.path.exists(self._targets.kill_switch):  # noqa: PTH110  # as the workers' guard asks
-            return f"the kill switch is there: {self._targets.kill_switch}"
+            return f"{KILLED}{self._targets.kill_switch}"
         if closed or inside:
             return closed or f"of faults inside {target}, {inside}"
         return next((astray for name in self._names[target] if (astray := name.astray())), "")

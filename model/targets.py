@@ -19,6 +19,8 @@ from model.values import Positive, Share, Text, Value
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Writes = Literal["submit", "intake"]
+KILLED = "the kill switch is there: "
+"""How a guard's reason begins where somebody touched the kill switch; its path follows."""
 
 
 class SecretError(Exception):

@@ -12,7 +12,7 @@ from typing import NoReturn
 import gevent
 
 from model.rate import Rate
-from model.targets import Network, Targets, host_and_port, undeclared
+from model.targets import KILLED, Network, Targets, host_and_port, undeclared
 from scenarios.connection import Failure, SocketAddress
 from scenarios.names import Resolver
 
@@ -79,7 +79,7 @@ class Guard:
         if closed:
             self.forbid(closed)
         if os.path.exists(self._kill_switch):  # noqa: PTH110  # asked before every request
-            self.forbid(f"the kill switch is there: {self._kill_switch}")
+            self.forbid(f"{KILLED}{self._kill_switch}")
 
     def forbid(self, reason: str) -> NoReturn:
         """Let nothing pass any more; raises Forbidden."""
