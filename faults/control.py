@@ -79,6 +79,7 @@ class Endpoint:
     def _dial(self) -> socket.socket:
         host, _, port = self.address.rpartition(":")
         dialled = socket.create_connection((host.strip("[]"), int(port)), timeout=CALL)
+        dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not self.tls:
             return dialled
         try:

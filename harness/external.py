@@ -72,10 +72,10 @@ def check(plan: Plan, now: float | None = None) -> None:
         raise UsageError(f"{KILLED}{targets.kill_switch}; remove it when load is allowed again")
     try:
         targets.credentials(os.environ)
-        for system in controlled(plan):
-            _headers(targets.control(system))
     except SecretError as error:
         raise UsageError(str(error)) from None
+    for system in controlled(plan):
+        _headers(targets.control(system))
 
 
 def _check_window(window: Window, moment: float, last: float, what: str, are: str) -> None:
@@ -88,7 +88,11 @@ def _check_window(window: Window, moment: float, last: float, what: str, are: st
 
 
 def _headers(place: Place) -> dict[str, str]:
-    return place.auth.headers(os.environ) if place.auth else {}
+    """Return the headers that authenticate; raises UsageError where the secret isn't there."""
+    try:
+        return place.auth.headers(os.environ) if place.auth else {}
+    except SecretError as error:
+        raise UsageError(str(error)) from None
 
 
 def _endpoint(place: Place, url: str, address: str) -> Endpoint:
@@ -146,7 +150,7 @@ class ExternalStack(Stack):
         return found
 
     def strangers(self) -> dict[str, Stranger]:
-        """Return the systems that a control endpoint lets us break from inside; raises SecretError."""
+        """Return the systems that a control endpoint lets us break from inside; raises UsageError."""
         targets = self._plan.targets
         assert targets is not None
         return {system: self._stranger(targets, system) for system in controlled(self._plan)}

@@ -3,6 +3,7 @@
 import base64
 import os
 import signal
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -27,7 +28,7 @@ from tests.harness.test_run import verdict
 from tests.harness.test_targets import PATIENT, holding
 from tests.mocks.conftest import Stack
 from tests.scenarios.outside import HOUR, NOW, counting, plan, targets
-from tests.scenarios.servers import answering, server
+from tests.scenarios.servers import Handler, server
 
 TOKEN, PASSWORD = "khoa-van-hanh-5508", "mat-khau-tai-2217"
 ALLOWED = """
@@ -166,6 +167,23 @@ def test_the_watchdog_heals_inside_a_stranger_when_the_conductor_is_killed(
     assert holding(record, TOKEN, PASSWORD) == []
 
 
+def test_the_kill_switch_ends_a_fault_inside_a_stranger(
+    tmp_path: Path, stranger: Any, background: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What switches it off is all that leaves; whether it is gone isn't asked, and the verdict is no failure."""
+    monkeypatch.setenv("OPS_TOKEN", TOKEN)
+    record = tmp_path / "record"
+    running = begin(background, record, written(tmp_path, address(stranger)))
+    wait_for(lambda: happened(record, "fault_proved"), 90)
+    (tmp_path / "STOP").touch()
+    output, errors = running.process.communicate(timeout=110)
+    assert running.process.returncode == 3, output + errors
+    assert on(stranger) == []
+    assert happened(record, "fault_healed") is not None
+    assert happened(record, "fault_gone") is None
+    assert any("stopped by the kill switch at" in reason for reason in verdict(record)["reasons"])
+
+
 LEAVE = """[systems.national.control.authorised]
 by = "the operators"
 reference = "S-2"
@@ -244,10 +262,22 @@ def test_the_leave_for_faults_ends_while_the_load_goes_on(tmp_path: Path) -> Non
     assert load.forbidden == "guard: of faults inside national, the window is over"
 
 
+def heard(reply: bytes) -> Handler:
+    """Answer a request once its body, a JSON object, has come."""
+
+    def handle(connection: socket.socket) -> None:
+        data = b""
+        while not data.endswith(b"}") and (more := connection.recv(65536)):
+            data += more
+        connection.sendall(reply)
+
+    return handle
+
+
 def test_what_a_stranger_says_back_is_in_no_message() -> None:
     """An answer with our secret in it doesn't get into the record by way of an error."""
     reply = f"HTTP/1.1 500 X\r\nContent-Length: {len(TOKEN)}\r\n\r\n{TOKEN}".encode()
-    with server(answering(reply)) as where:
+    with server(heard(reply)) as where:
         endpoint = Endpoint(where, "ops.example.vn", "/faults/", headers={"X-Key": TOKEN})
         with pytest.raises(ControlError) as refused:
             Control(endpoint).put("f", "error-rate", {})
@@ -261,7 +291,7 @@ def test_a_control_endpoint_is_verified_by_its_name(tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("ops.example.vn").configure_cert(tls)
-    with server(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), tls) as where:
+    with server(heard(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), tls) as where:
         given = Endpoint(where, "ops.example.vn", "/faults/", tls=True, ca_file=str(tmp_path / "ca.pem"))
         Control(given).put("f", "error-rate", {})
         other = Endpoint(where, "other.example.vn", "/faults/", tls=True, ca_file=str(tmp_path / "ca.pem"))
