@@ -85,29 +85,37 @@ def checks(plan: Plan) -> set[str]:
 
 
 def fewest(plans: Mapping[str, Plan]) -> dict[str, Plan]:
-    """Choose campaigns that together have every check: always the one with the most that are still missing."""
+    """Choose few campaigns that together have every check: always the one with the most missing ones per arrival."""
     missing = set[str]().union(*map(checks, plans.values()))
     chosen = {}
     while missing:
-        name = max(plans, key=lambda name: (len(checks(plans[name]) & missing), -plans[name].duration))
+        name = max(plans, key=lambda name: len(checks(plans[name]) & missing) / plans[name].arrivals)
         chosen[name] = plans[name]
         missing -= checks(plans[name])
     return chosen
 
 
 def run(chosen: Iterable[Case], out: Path, jobs: int, toxiproxy: str, console: Console) -> list[Trial]:
-    """Run cases, some at a time, and print each as it ends; keeps the records of those that ended wrong."""
+    """Run cases, some at a time, and print each as it ends; keeps the records of those that ended wrong.
+
+    Interrupted, it begins no further case, waits for those that run (a terminal's Ctrl-C interrupts them as well), and
+    keeps what was tried.
+    """
     waiting = list(chosen)
     if not waiting:
         raise UsageError("nothing to try: no drill has this defect among its weaknesses (see `thongsuot list`)")
     out.mkdir(parents=True, exist_ok=True)
     trials = []
-    with ThreadPoolExecutor(jobs) as pool:
+    pool = ThreadPoolExecutor(jobs)
+    try:
         futures = [pool.submit(_try, case, out, toxiproxy) for case in waiting]
         for future in as_completed(futures):
             trials.append(future.result())
             console.print(_line(trials[-1], len(trials), len(waiting)), soft_wrap=True)
-    (out / "selftest.json").write_text(json.dumps([asdict(trial) for trial in trials], indent=2, ensure_ascii=False))
+    finally:
+        pool.shutdown(cancel_futures=True)
+        tried = [asdict(trial) for trial in trials]
+        (out / "selftest.json").write_text(json.dumps(tried, indent=2, ensure_ascii=False))
     return trials
 
 

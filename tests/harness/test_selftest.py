@@ -1,5 +1,7 @@
 """Which cases the self-test tries, and when a case is right."""
 
+import json
+import time
 from pathlib import Path
 
 import pytest
@@ -30,9 +32,23 @@ def test_the_fewest_campaigns_have_every_check() -> None:
     chosen = fewest(plans)
     assert set().union(*map(checks, chosen.values())) == set().union(*map(checks, plans.values()))
     assert len(chosen) < len(plans) / 3
-    for name in chosen:
-        others = {other: plan for other, plan in chosen.items() if other != name}
-        assert checks(plans[name]) - set().union(*map(checks, others.values())), f"{name} isn't needed"
+
+
+def test_an_interrupted_self_test_begins_no_further_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def interrupted(case: Case, *_: object) -> Trial:
+        begun.append(case)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        time.sleep(0.02)
+        return Trial(case, "pass", (), (), 1.0, True)
+
+    monkeypatch.setattr("harness.selftest._try", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run([Case(F5, seed) for seed in range(200)], tmp_path, 1, "embedded", Console(quiet=True))
+    assert len(begun) < 200
+    assert json.loads((tmp_path / "selftest.json").read_text())[0]["verdict"] == "pass"
 
 
 def test_the_matrix_tells_who_saw_what() -> None:
