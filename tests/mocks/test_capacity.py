@@ -5,6 +5,7 @@ import math
 import random
 import selectors
 
+import httpx
 import pytest
 
 from mocks.capacity import Station
@@ -179,8 +180,6 @@ def test_a_province_with_a_capacity_sheds_load_and_stays_alive(stacks, submissio
     officer = stack.officer()
 
     async def burst():
-        import httpx
-
         async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
             url = stack.url("province:01")
             posts = [
@@ -197,3 +196,23 @@ def test_a_province_with_a_capacity_sheds_load_and_stays_alive(stacks, submissio
     assert taken
     assert {(answer.json()["reason"], answer.headers["retry-after"]) for answer in refused} == {("busy", "2")}
     assert [item["code"] for item in stack.listing("province:01")] == sorted(taken)
+
+
+@pytest.mark.parametrize(("defects", "answered"), [((), 200), (("starves-province",), 503)])
+def test_a_shared_system_tells_who_asks_by_the_header(stacks, defects, answered):
+    """The room is full of province 79's requests when province 04's first one comes."""
+    capacity = {"population": {"median": 0.8, "concurrency": 1, "queue": 4}}
+    stack = stacks(capacity=capacity, defects=defects).start("population")
+
+    async def ask(http, sender):
+        return await http.get(f"{stack.url('population')}/readyz", headers={"X-Sender": sender})
+
+    async def flood():
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+            many = [asyncio.create_task(ask(http, "province:79")) for _ in range(5)]
+            await asyncio.sleep(0.3)
+            one = await ask(http, "province:04")
+            return one.status_code, [answer.status_code for answer in await asyncio.gather(*many)]
+
+    one, many = asyncio.run(flood())
+    assert (one, many.count(503)) == (answered, 1 if answered == 200 else 0)
