@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from faults.control import ask
+from faults.control import Stranger, ask
 from faults.kinds.base import FaultError
 from faults.leases import LimitLease, StopLease, TakenLease, limit_lease, stop_lease
 from faults.probe import Question
@@ -83,6 +83,10 @@ class Stack(ABC):
 
     def questions(self) -> dict[str, Question]:
         """Return what proofs of faults ask at links to systems that aren't ours; ours have a question of their own."""
+        return {}
+
+    def strangers(self) -> dict[str, Stranger]:
+        """Return the systems that aren't ours and may be broken from inside: of ours, none."""
         return {}
 
     @abstractmethod
