@@ -31,6 +31,7 @@ from harness.progress import Progress
 from harness.prometheus import Monitor, NoMonitor
 from harness.stack import LocalStack, Stack, remove_state
 from harness.timeline import Timeline
+from harness.vitals import Vitals
 from model import blast
 from model.books import keepers
 from model.plan import PROCESS_KINDS, Plan
@@ -127,8 +128,12 @@ def run(
         monitor = start_monitor(plan, parts, address, cleanup, progress, monitored)
         migration = Migration(plan, parts.stack.addresses, parts.stack.token, record, events)
         cleanup.callback(migration.stop)
+        vitals = Vitals(plan, parts.stack.addresses, record, events)
+        cleanup.callback(vitals.stop)
+        vitals.start()
         failures = send_load(plan, parts, generator, live, interrupt, progress, migration, unattended)
 
+        vitals.stop()
         migration.end(plan.drain.timeout, lambda: interrupt.requested)
         if plan.targets is None:
             read_back(plan, parts, live, interrupt, progress)

@@ -77,7 +77,8 @@ class Attachments:
                 refuses=(404, 409),
             ),
             Route(
-                "PUT", "/api/attachments/{code}/{hash}", "receive_attachment", self.receive, Nothing, Created, "bytes"
+                "PUT", "/api/attachments/{code}/{hash}", "receive_attachment", self.receive, Nothing, Created, "bytes",
+                peers=True,
             ),
         )  # fmt: skip
 

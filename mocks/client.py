@@ -10,6 +10,8 @@ import httptools
 TIMEOUT = 5.0  # seconds, per attempt, connecting included
 LONGEST_REST = 10.0  # seconds of a Retry-After that are heeded [A]
 BUSY = (429, 503)
+SENDER = "X-Sender"
+"""Header with the name of the system that asks another one."""
 
 
 class LinkError(Exception):
@@ -38,14 +40,23 @@ class Client:
 
     Attributes:
         address: ``host:port`` of the link.
+
+    Args:
+        address: ``host:port`` of the link.
+        timeout: Seconds that an attempt may take.
+        sender: System that asks.
+        spendthrift: Whether it opens a connection for each request and never closes it: a seeded defect.
     """
 
-    def __init__(self, address: str, timeout: float = TIMEOUT) -> None:
+    def __init__(self, address: str, timeout: float = TIMEOUT, sender: str = "", spendthrift: bool = False) -> None:
         self.address = address
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
         self._timeout = timeout
+        self._sender = {SENDER: sender} if sender else {}
         self._idle: list[_Connection] = []
+        self._used: list[_Connection] = []
+        self._spendthrift = spendthrift
         self._rest_until = 0.0
 
     def rest(self) -> float:
@@ -56,7 +67,7 @@ class Client:
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Received:
         """Send one request and return the answer, whatever its status; raises LinkError."""
-        data = self._encode(method, path, body, headers or {})
+        data = self._encode(method, path, body, {**self._sender, **(headers or {})})
         try:
             async with asyncio.timeout(self._timeout):
                 received = await self._exchange(data)
@@ -97,7 +108,8 @@ class Client:
             connection.abort()
             raise
         if not connection.closed:
-            self._idle.append(connection)
+            connection.kept = self._spendthrift
+            (self._used if self._spendthrift else self._idle).append(connection)
         return received
 
 
@@ -106,6 +118,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.closed = False
+        self.kept = False
         self._transport: asyncio.Transport | None = None
         self._parser: Any = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Received] | None = None
@@ -128,6 +141,10 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a TCP connection's is a Transport
+
+    def eof_received(self) -> bool:
+        """Return whether our side stays open when the other one has closed: a connection in CLOSE_WAIT."""
+        return self.kept
 
     def connection_lost(self, error: Exception | None) -> None:
         self.closed = True

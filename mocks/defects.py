@@ -122,6 +122,18 @@ DEFECTS: dict[str, Defect] = {
     "stub-void": Defect(
         "the number on the stub that a mobile team gives out leads to no dossier", 28, ("availability",)
     ),
+    "back-pressure-ignored": Defect(
+        "who is told to come again later, with Retry-After, sends again at once, without end", 21, ("retry_rate",)
+    ),
+    "soak-leak": Defect("systems keep something of every request in memory, for ever", 23, ("memory_growth",)),
+    "connections-left-open": Defect(
+        "systems open a connection for each request to another one, and never close it", 23, ("descriptor_growth",)
+    ),
+    "starves-province": Defect(
+        "all who ask a shared system wait in one queue: the burst of one province takes every place in it",
+        22,
+        ("availability", "response_time"),
+    ),
     "no-throttle": Defect("the portal lets one account submit as fast as it can", 8, ("availability",)),
 }
 SHARES = {

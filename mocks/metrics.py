@@ -21,10 +21,14 @@ class Metrics:
 
     Attributes:
         registry: Where they are registered.
+        answered: Requests answered since the process began.
+        turned_away: Of these, requests of other systems that were answered 429 or 503.
     """
 
     def __init__(self, registry: CollectorRegistry, system: str, operations: Iterable[str]) -> None:
         self.registry = registry
+        self.answered = 0
+        self.turned_away = 0
         self._system = system
         named = tuple(operations)
         requests = self._counter("thongsuot_system_requests", "Requests answered", "operation", "code")
@@ -50,6 +54,9 @@ class Metrics:
             registry=registry,
         )
         self._dossiers = self._gauge("thongsuot_system_dossiers", "Dossiers stored")
+        self._busy = self._counter(
+            "thongsuot_system_turned_away", "Requests of other systems answered 429 or 503"
+        ).labels(system)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, ("system", *labels), registry=self.registry)
@@ -59,8 +66,14 @@ class Metrics:
 
     def observe(self, operation: str, status: int, seconds: float) -> None:
         """Count one answered request."""
+        self.answered += 1
         self._requests[operation, f"{status // 100}xx"].inc()
         self._seconds[operation].observe(seconds)
+
+    def turn_away(self) -> None:
+        """Count one request of another system that was told to come again later."""
+        self.turned_away += 1
+        self._busy.inc()
 
     def synced(self, result: str) -> None:
         """Count one item of synchronisation, by what came of it: one of ``SYNC_RESULTS``."""

@@ -134,8 +134,8 @@ class National(DossierSystem):
         self._verification = Verification(self, citizen)
         return (
             *self._verification.routes(),
-            Route("POST", "/sync", "sync", self.sync, SyncCall, SyncReply, speaks=SPOKEN),
-            Route("POST", "/login", "login", self.login, Login, Session, refuses=(401,)),
+            Route("POST", "/sync", "sync", self.sync, SyncCall, SyncReply, peers=True, speaks=SPOKEN),
+            Route("POST", "/login", "login", self.login, Login, Session, peers=True, refuses=(401,)),
             Route("POST", "/session", "session", self.open_session, AccessToken, CitizenSession, refuses=(401,)),
             Route("GET", "/directory", "directory", self.directory, Nothing, Directory, "query"),
             Route("GET", "/procedures", "procedures", self.search, Search, Found, "query"),
@@ -150,7 +150,10 @@ class National(DossierSystem):
                 "POST", "/dossiers/{code}/payment", "payment", self.payment, Nothing, PaymentAsked,
                 auth=citizen, keyed=True, refuses=(404, 409),
             ),
-            Route("POST", "/payments/callback", "callback", self.callback, PaymentNotice, Created, refuses=(401,)),
+            Route(
+                "POST", "/payments/callback", "callback", self.callback, PaymentNotice, Created,
+                peers=True, refuses=(401,),
+            ),
             *self.drafts.routes(citizen, self.submit),
             *self.attachments.routes(citizen),
             *self._takeover.routes(),

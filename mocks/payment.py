@@ -55,7 +55,15 @@ class Payment(MessagingSystem):
         """Return its routes."""
         return (
             Route(
-                "POST", "/payments", "open", self.open_payment, PaymentOrder, PaymentOpened, status=201, refuses=(401,)
+                "POST",
+                "/payments",
+                "open",
+                self.open_payment,
+                PaymentOrder,
+                PaymentOpened,
+                status=201,
+                peers=True,
+                refuses=(401,),
             ),
             Route("POST", "/payments/{transaction}/pay", "pay", self.pay, gives=PaymentState, refuses=(404,)),
             Route("GET", "/payments/{transaction}", "state", self.state, gives=PaymentState, refuses=(404,)),

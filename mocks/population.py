@@ -16,7 +16,9 @@ class Population(ReceiptKeeper):
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
         return (
-            Route("POST", "/ndxp/population", "population", self.look_up, Enquiry, Resident, refuses=(404,)),
+            Route(
+                "POST", "/ndxp/population", "population", self.look_up, Enquiry, Resident, peers=True, refuses=(404,)
+            ),
             *super().table(),
         )
 

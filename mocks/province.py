@@ -171,7 +171,7 @@ class Province(DossierSystem):
             *self._verification.routes(),
             *self._chancery.routes(),
             *Incidents(self, officer).routes(),
-            Route("POST", "/api/dossiers", "receive", self.receive, SyncItem, Created),
+            Route("POST", "/api/dossiers", "receive", self.receive, SyncItem, Created, peers=True),
             Route("POST", "/officer/session", "session", self.open_session, OfficerLogin, Session, refuses=(401,)),
             Route(
                 "POST", "/counter/population", "population", self.population, Citizen, Resident, auth=officer,

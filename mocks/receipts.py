@@ -30,7 +30,7 @@ class ReceiptKeeper(DurableSystem):
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
         return (
-            Route("POST", "/ndxp/confirm", "confirm", self.confirm, Confirmation, Confirmed, status=201),
+            Route("POST", "/ndxp/confirm", "confirm", self.confirm, Confirmation, Confirmed, status=201, peers=True),
             entries.route(self.page),
         )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import psutil
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
@@ -27,6 +28,9 @@ from model.centres import ONE_LEVEL
 from model.links import Link
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+
+KEPT = 16_384
+"""Bytes that the defect ``soak-leak`` keeps of each request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,24 @@ class Health(msgspec.Struct, omit_defaults=True):
     padding: str = ""
 
 
+class Vitals(msgspec.Struct):
+    """How the process of a system fares, and what the system has answered since its process began.
+
+    Attributes:
+        began: When the process began, Unix seconds.
+        memory: Resident bytes of the process.
+        descriptors: Files and connections that the process has open.
+        answered: Requests that this system has answered.
+        turned_away: Of these, requests of other systems that it answered 429 or 503.
+    """
+
+    began: float
+    memory: int
+    descriptors: int
+    answered: int
+    turned_away: int
+
+
 class PageOf(Body):
     """Query of the listing: where to go on, how many at most."""
 
@@ -108,6 +130,7 @@ class System:
         self.name = name
         self.surroundings = surroundings
         self.control = Control(surroundings.token, self.faults, surroundings.seed)
+        self._kept: list[bytes] = []
         self.prepare()
         self.routes = (*self.table(), *self._common(), *self.control.routes())
         operations = dict.fromkeys(route.operation for route in self.routes)
@@ -124,9 +147,16 @@ class System:
         """Return the system as an ASGI application."""
         capacity = capacity_of(self.name, self.surroundings.capacity)
         if capacity is None:
-            return wire.application(self.routes, self.metrics, self.control.intercept)
-        station = Station(capacity, f"{self.surroundings.seed}:{self.name}:capacity")
-        return wire.application(self.routes, self.metrics, self.control.intercept, station.served)
+            return wire.application(self.routes, self.metrics, self.intercept)
+        fair = not self.surroundings.defects.on("starves-province")
+        station = Station(capacity, f"{self.surroundings.seed}:{self.name}:capacity", fair)
+        return wire.application(self.routes, self.metrics, self.intercept, station.served)
+
+    def intercept(self) -> Reply | None:
+        """Return the answer that a fault gives in the system's place, before each request."""
+        if self.surroundings.defects.on("soak-leak"):
+            self._kept.append(b"." * KEPT)
+        return self.control.intercept()
 
     async def start(self) -> None:
         """Start what runs beside the server."""
@@ -136,13 +166,16 @@ class System:
 
     def client(self, target: str) -> Client:
         """Return a client of the link to another system; raises KeyError where there is no such link."""
-        return Client(self.surroundings.links[Link(self.name, target).name])
+        spendthrift = self.surroundings.defects.on("connections-left-open")
+        address = self.surroundings.links[Link(self.name, target).name]
+        return Client(address, sender=self.name, spendthrift=spendthrift)
 
     def _common(self) -> tuple[Route, ...]:
         return (
             Route("GET", "/healthz", "healthz", self.health, Padding, Health, "query", spared=True),
             Route("GET", "/readyz", "readyz", self.ready, gives=Health),
             Route("GET", "/metrics", "metrics", self.exposition, spared=True, media={200: EXPOSITION}),
+            Route("GET", "/vitals", "vitals", self.vitals, gives=Vitals, spared=True),
             Route("GET", "/openapi.json", "openapi", self.describe, spared=True),
             *pages.routes(self.name, self.facts, self.shelves()),
         )
@@ -174,6 +207,13 @@ class System:
     async def exposition(self, call: Call[Nothing]) -> Reply:
         """Return the metrics."""
         return Reply(200, self.metrics.text(), {"content-type": EXPOSITION})
+
+    async def vitals(self, call: Call[Nothing]) -> Vitals:
+        """Say how the process fares."""
+        process, counted = psutil.Process(), self.metrics
+        with process.oneshot():
+            memory, began = process.memory_info().rss, process.create_time()
+        return Vitals(began, memory, process.num_fds(), counted.answered, counted.turned_away)
 
     async def describe(self, call: Call[Nothing]) -> Reply:
         """Return the OpenAPI document."""

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mocks.client import BUSY, SENDER
 from mocks.metrics import Metrics
 
 BODY_LIMIT = 1 << 20  # bytes
@@ -112,6 +113,7 @@ class Route:
         cookie: Where the token is: in the cookie of this name; empty: in ``Authorization: Bearer``.
         keyed: Whether it takes an ``Idempotency-Key``.
         spared: Whether it answers whatever faults are on inside the system.
+        peers: Whether other systems call it, and not people.
         refuses: Statuses of its own refusals, beside those that every route of its kind gives; see ``openapi``.
         speaks: Further types that only the schemas of its content name.
         media: Content type of the answers that aren't JSON, by status; empty: they have no content.
@@ -129,6 +131,7 @@ class Route:
     cookie: str = ""
     keyed: bool = False
     spared: bool = False
+    peers: bool = False
     refuses: tuple[int, ...] = ()
     speaks: tuple[type, ...] = ()
     media: Mapping[int, str] = field(default_factory=dict)
@@ -136,7 +139,7 @@ class Route:
 
 HTML = "text/html; charset=utf-8"
 Intercept = Callable[[], "Reply | None"]
-Served = Callable[[], AbstractAsyncContextManager[None]]
+Served = Callable[[str], AbstractAsyncContextManager[None]]
 
 
 def application(
@@ -148,7 +151,8 @@ def application(
         routes: The table.
         metrics: Where answers are counted.
         intercept: Asked before every route that isn't spared; what it returns is answered in the system's place.
-        served: Holds one of the system's servers for a request of a route that isn't spared; may raise ``Refusal``.
+        served: Holds one of the system's servers for a request of a route that isn't spared, given the system that
+            asks; may raise ``Refusal``.
     """
 
     async def unmatched(request: Request, error: Exception) -> Response:
@@ -188,13 +192,15 @@ class _Endpoint:
         injected = None if self._route.spared else self._intercept()
         reply = injected or await self._reply(Request(scope, receive))
         self._metrics.observe(self._route.operation, reply.status, time.perf_counter() - began)
+        if self._route.peers and reply.status in BUSY:
+            self._metrics.turn_away()
         await _response(reply)(scope, receive, send)
 
     async def _reply(self, request: Request) -> Reply:
         if self._served is None:
             return await _answer(self._route, request, self._decode)
         try:
-            async with self._served():
+            async with self._served(request.headers.get(SENDER, "")):
                 return await _answer(self._route, request, self._decode)
         except Refusal as refusal:
             return refusal.reply()

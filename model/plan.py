@@ -62,6 +62,9 @@ Indicator = Literal[
     "drain_time",
     "convergence_time",
     "isolation",
+    "memory_growth",
+    "descriptor_growth",
+    "retry_rate",
 ]
 Scope = Literal["province", "nation"]
 
@@ -310,7 +313,9 @@ class Objective(Value, frozen=True, kw_only=True):
     Attributes:
         name: Unique in the campaign.
         indicator: What is measured.
-        target: A share for ``availability`` and ``isolation``, a count for ``refusals``, seconds otherwise.
+        target: A share for ``availability`` and ``isolation``, a count for ``refusals``, bytes per request for
+            ``memory_growth``, descriptors per request for ``descriptor_growth``, requests per second for
+            ``retry_rate``, seconds otherwise.
         provenance: Where the number comes from: law, dispatch, proposal, own default, with its tag.
         scope: ``province`` judges each province, the worst one decides; ``nation`` judges all together.
         quantile: For ``response_time`` and ``sync_lag``.

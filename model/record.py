@@ -1,8 +1,8 @@
 """The run record: a directory from which everything after the load is derived. See docs/record.md.
 
 During a run processes append lines to spools (`*.csv` below `samples/`, `ledger/`, `arrivals/`, `reads/`,
-`entries/`); `seal` turns them into one Parquet table each. Parquet ends in a footer, so a truncated table can't be
-read as a whole one.
+`entries/`, `processes/`); `seal` turns them into one Parquet table each. Parquet ends in a footer, so a truncated
+table can't be read as a whole one.
 """
 
 import io
@@ -47,6 +47,15 @@ COLUMNS: dict[str, dict[str, str]] = {
         "started": "INTEGER",
         "in_flight": "INTEGER",
         "cpu": "DOUBLE",
+    },
+    "processes": {
+        "time": "DOUBLE",
+        "process": "VARCHAR",
+        "began": "DOUBLE",
+        "memory": "BIGINT",
+        "descriptors": "INTEGER",
+        "answered": "BIGINT",
+        "turned_away": "BIGINT",
     },
     "ledger": {
         "worker": "INTEGER",

@@ -11,7 +11,7 @@ from model.targets import Targets, declared_as
 if TYPE_CHECKING:
     from model.checks import Known
 
-UNSEEN = frozenset({"sync_lag", "drain_time", "convergence_time"})
+UNSEEN = frozenset({"sync_lag", "drain_time", "convergence_time", "memory_growth", "descriptor_growth", "retry_rate"})
 """Indicators that need look-ups which only our mocks offer."""
 PROVABLE = frozenset({"latency", "timeout", "reset_peer", "down"})
 """Kinds that are proved with a few plain requests, on any system."""

@@ -7,6 +7,7 @@ from reports.convergence import convergence_time
 from reports.detection import detection_time
 from reports.outages import arrivals_needed, interruption, recovery_time
 from reports.outcome import Outcome, exact, nothing, number, worst_of
+from reports.processes import descriptor_growth, memory_growth, retry_rate
 from reports.selection import Evidence, conditions, exposure, windows
 from reports.shares import DEFAULT_QUANTILE, availability, isolation, response_time, sync_lag
 from reports.statistics import samples_needed as samples_for
@@ -58,6 +59,9 @@ INDICATORS: dict[str, Callable[[Objective, Evidence], list[Outcome]]] = {
     "drain_time": drain_time,
     "convergence_time": convergence_time,
     "isolation": isolation,
+    "memory_growth": memory_growth,
+    "descriptor_growth": descriptor_growth,
+    "retry_rate": retry_rate,
 }
 """Name -> one outcome per province, or one for the nation."""
 

@@ -23,6 +23,9 @@ LOOK_BACK = "5m"
 NOT_COUNTED = {
     "interruption": "the order of arrivals within a second decides it, and counters don't keep that",
     "recovery_time": "the order of arrivals within a second decides it, and counters don't keep that",
+    "memory_growth": "no scrape asks for it: it is in the record's table of processes",
+    "descriptor_growth": "no scrape asks for it: it is in the record's table of processes",
+    "retry_rate": "it is taken between two looks of the conductor",
 }
 
 

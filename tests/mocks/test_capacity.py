@@ -5,6 +5,7 @@ import math
 import random
 import selectors
 
+import httpx
 import pytest
 
 from mocks.capacity import Station
@@ -114,6 +115,50 @@ def test_who_comes_first_is_served_first_and_who_finds_the_queue_full_is_told_wh
     assert served == [("a", 1.0), ("b", 2.0), ("c", 3.0)]
 
 
+FLOOD = ["province:79"] * 6 + ["province:04"] * 2
+"""Who comes, in this order, to one server with a room for five."""
+
+
+async def come(order, fair, capacity):
+    """Let them come; note who is served when, and who is turned away."""
+    station, served, refused = Station(capacity, "1", fair), [], []
+
+    async def named(who):
+        try:
+            async with station.served(who):
+                pass
+            served.append((who[-2:], asyncio.get_running_loop().time()))
+        except Refusal:
+            refused.append(who[-2:])
+
+    await asyncio.gather(*map(named, order))
+    return served, refused
+
+
+def test_who_floods_a_shared_system_gives_way_to_who_does_not():
+    """79 has come first and fills the room: its last two are turned away, and 04's turns are every other one."""
+    served, refused = simulated(come(FLOOD, True, Capacity(median=1.0, concurrency=1, queue=5)))
+    assert refused == ["79", "79"]
+    assert served == [("79", 1.0), ("79", 2.0), ("04", 3.0), ("79", 4.0), ("04", 5.0), ("79", 6.0)]
+
+
+def test_starves_province_lets_who_comes_first_take_every_place():
+    served, refused = simulated(come(FLOOD, False, Capacity(median=1.0, concurrency=1, queue=5)))
+    assert (refused, {who for who, _ in served}) == (["04", "04"], {"79"})
+
+
+def test_lines_are_forgotten_when_nobody_stands_in_them_any_more():
+    """Whoever was turned away or gave up left its line: afterwards one server is free, and nobody waits."""
+
+    async def twice():
+        capacity = Capacity(median=1.0, concurrency=1, queue=3, timeout=1.5)
+        first = await come(FLOOD, True, capacity)
+        return first, await come(["province:04"], True, capacity)
+
+    (served, refused), (again, none) = simulated(twice())
+    assert (len(served), len(refused), len(again), none) == (2, 6, 1, [])
+
+
 def test_who_waits_too_long_is_turned_away_and_leaves_the_queue():
     capacity = Capacity(median=1.0, concurrency=1, queue=5, timeout=1.5)
 
@@ -135,8 +180,6 @@ def test_a_province_with_a_capacity_sheds_load_and_stays_alive(stacks, submissio
     officer = stack.officer()
 
     async def burst():
-        import httpx
-
         async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
             url = stack.url("province:01")
             posts = [
@@ -153,3 +196,23 @@ def test_a_province_with_a_capacity_sheds_load_and_stays_alive(stacks, submissio
     assert taken
     assert {(answer.json()["reason"], answer.headers["retry-after"]) for answer in refused} == {("busy", "2")}
     assert [item["code"] for item in stack.listing("province:01")] == sorted(taken)
+
+
+@pytest.mark.parametrize(("defects", "answered"), [((), 200), (("starves-province",), 503)])
+def test_a_shared_system_tells_who_asks_by_the_header(stacks, defects, answered):
+    """The room is full of province 79's requests when province 04's first one comes."""
+    capacity = {"population": {"median": 0.8, "concurrency": 1, "queue": 4}}
+    stack = stacks(capacity=capacity, defects=defects).start("population")
+
+    async def ask(http, sender):
+        return await http.get(f"{stack.url('population')}/readyz", headers={"X-Sender": sender})
+
+    async def flood():
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+            many = [asyncio.create_task(ask(http, "province:79")) for _ in range(5)]
+            await asyncio.sleep(0.3)
+            one = await ask(http, "province:04")
+            return one.status_code, [answer.status_code for answer in await asyncio.gather(*many)]
+
+    one, many = asyncio.run(flood())
+    assert (one, many.count(503)) == (answered, 1 if answered == 200 else 0)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import psutil
 import pytest
 
 from mocks.client import Client, LinkError, Received
@@ -9,7 +10,7 @@ from mocks.client import Client, LinkError, Received
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-def talk(serve, *, requests=1, timeout=0.3):
+def talk(serve, *, requests=1, timeout=0.3, **options):
     """Send requests to a server that handles each connection with ``serve``; returns answers and errors."""
 
     async def inside():
@@ -23,7 +24,7 @@ def talk(serve, *, requests=1, timeout=0.3):
                 writer.close()
 
         server = await asyncio.start_server(handle, "127.0.0.1", 0)
-        client = Client(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout)
+        client = Client(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout, **options)
         answers = []
         for _ in range(requests):
             try:
@@ -108,3 +109,48 @@ def test_a_refused_connection_is_an_error():
     with pytest.raises(LinkError) as caught:
         asyncio.run(Client("127.0.0.1:1").request("GET", "/"))
     assert not caught.value.timed_out
+
+
+@pytest.mark.parametrize(("spendthrift", "opened"), [(False, 1), (True, 4)])
+def test_a_connection_is_used_again_unless_the_defect_leaves_each_open(spendthrift, opened):
+    async def keep_alive(reader, writer):
+        while await reader.readline():
+            await reader.readuntil(b"\r\n\r\nx")
+            writer.write(OK)
+
+    answers, connections = talk(keep_alive, requests=4, spendthrift=spendthrift)
+    assert (answers, connections) == ([Received(200, b"ok")] * 4, opened)
+
+
+@pytest.mark.parametrize("spendthrift", [False, True])
+def test_the_defect_keeps_its_side_open_when_the_other_one_closes(spendthrift):
+    async def idle_timeout():
+        async def once(reader, writer):
+            await reader.readuntil(b"\r\n\r\nx")
+            writer.write(OK)
+            await asyncio.sleep(0.05)
+            writer.close()
+
+        async with await asyncio.start_server(once, "127.0.0.1", 0) as server:
+            address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            client = Client(address, spendthrift=spendthrift)
+            before = psutil.Process().num_fds()
+            for _ in range(5):
+                await client.request("POST", "/", b"x")
+                await asyncio.sleep(0.1)
+            left = psutil.Process().num_fds() - before
+            client.close()
+            return left
+
+    assert asyncio.run(idle_timeout()) == (5 if spendthrift else 0)
+
+
+def test_a_request_names_the_system_that_sends_it():
+    heads = []
+
+    async def note(reader, writer):
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK)
+
+    talk(note, sender="province:01")
+    assert b"\r\nX-Sender: province:01\r\n" in heads[0]
