@@ -69,12 +69,12 @@ class Trial:
 
 
 def cases(plans: Mapping[str, Plan], seeds: int, defects: Sequence[str] = ()) -> Iterator[Case]:
-    """Yield every case of some campaigns: healthy with so many seeds, and each weakness; or only some defects."""
+    """Yield every case of some campaigns: each weakness, and health seed by seed; or only some defects."""
     for name, plan in plans.items():
         weaknesses = plan.drill.weaknesses if plan.drill else ()
-        if not defects:
-            yield from (Case(name, plan.seed + n) for n in range(seeds))
         yield from (Case(name, plan.seed, defect) for defect in weaknesses if not defects or defect in defects)
+    if not defects:
+        yield from (Case(name, plan.seed + n) for n in range(seeds) for name, plan in plans.items())
 
 
 def checks(plan: Plan) -> set[str]:

@@ -23,6 +23,8 @@ LOOK_BACK = "5m"
 NOT_COUNTED = {
     "interruption": "the order of arrivals within a second decides it, and counters don't keep that",
     "recovery_time": "the order of arrivals within a second decides it, and counters don't keep that",
+    "detection_time": "the order of arrivals within a second decides it, and counters don't keep that",
+    "convergence_time": "what the systems hold decides it, which is in no series",
     "memory_growth": "no scrape asks for it: it is in the record's table of processes",
     "descriptor_growth": "no scrape asks for it: it is in the record's table of processes",
     "retry_rate": "it is taken between two looks of the conductor",
@@ -79,10 +81,11 @@ def query(objective: Objective, evidence: Evidence, source: Source) -> Query:
     if objective.indicator == "drain_time":
         return Query(objective.name, _drain(source))
     _check(objective, evidence, source)
-    shares = selectors.ratio(objective, touched(evidence.windows))
-    if shares is None:
+    if objective.indicator == "refusals":
         counted = _counted(selectors.refusals(objective), objective, evidence, source)
         return Query(objective.name, _summed(objective, counted))
+    shares = selectors.ratio(objective, touched(evidence.windows))
+    assert shares is not None, f"{objective.indicator} has no query"
     return _share(objective, shares, evidence, source)
 
 

@@ -16,7 +16,6 @@ from model.histogram import LAG_EDGES
 from model.plan import Objective, Plan
 from reports import selectors
 from reports.burn import rule as resolved
-from reports.processes import PROCESSES
 from reports.promql import NOT_COUNTED, touched
 from reports.selection import windows
 from reports.selectors import Ratio, Selector
@@ -127,7 +126,7 @@ def _unwritten(plan: Plan, objective: Objective) -> str:
     """Say why an objective has no rule, or not its own; empty: it has."""
     if objective.indicator == "recovery_time":
         return "the first success from which on no outage follows can't be told from counters"
-    if objective.indicator in PROCESSES:
+    if objective.indicator in NOT_COUNTED and objective.indicator != "interruption":
         return NOT_COUNTED[objective.indicator]
     if objective.indicator == "sync_lag" and _ratio(plan, objective) is None:
         edges = ", ".join(f"{edge:g}" for edge in LAG_EDGES)

@@ -1,13 +1,13 @@
 """Two roads to the same figures: what makes them agree, and what a difference does to the verdict."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from model.plan import Objective
+from model.plan import Indicator, Objective
 from model.record import RecordError
-from reports import judge
+from reports import judge, promql, selectors
 from reports.agreement import FILE, Answers, Asked, agree
 from tests.reports.conftest import Scene
 
@@ -71,3 +71,9 @@ def test_a_foreign_file_is_a_record_error(run: Callable[..., Scene]) -> None:
     record.path(FILE).write_text('{"source": 1}')
     with pytest.raises(RecordError, match=r"prometheus\.json: not what a Prometheus said .*remove it"):
         judge.judge(record)
+
+
+def test_every_indicator_is_asked_or_says_why_not() -> None:
+    asked = {*selectors.RATIOS, "drain_time", "refusals"}
+    assert asked | promql.NOT_COUNTED.keys() == set(get_args(Indicator))
+    assert not asked & promql.NOT_COUNTED.keys()
