@@ -50,6 +50,8 @@ lock: $(READY)  ## pin the dependencies again, with hashes
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header pyproject.toml --group pyproject.toml:dev --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --no-annotate --constraint requirements.lock --group pyproject.toml:image --output-file requirements-image.lock
 	printf 'granian>=2.6\nhttpbin>=0.10.4\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate - --output-file requirements-strangers.lock
 

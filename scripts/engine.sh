@@ -27,6 +27,7 @@ images() {
       >"$folder/debootstrap.log" 2>&1 || { tail -n 3 "$folder/debootstrap.log" >&2; exit 1; }
     cp "$BUNDLE" "$folder/base$BUNDLE"  # whom this machine trusts, so that pip inside can verify whom it talks to
     rm -rf "$folder/base/var/cache/apt" "$folder/base/var/lib/apt/lists"
+    rm -rf "$folder/base/usr/share/doc" "$folder/base/usr/share/locale" "$folder/base/usr/share/man" "$folder/base/usr/share/info"
     tar -C "$folder/base" -cf "$folder/base.tar.draft" .
     mv "$folder/base.tar.draft" "$folder/base.tar"
     rm -rf "$folder/base"

@@ -2,16 +2,18 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.compose import FILE, digest
+from harness.compose import FILE, ROOT, digest
 
 REQUIRED = os.environ.get("THONGSUOT_COMPOSE") == "required"
 CAMPAIGN = Path(__file__).parents[1] / "campaigns" / "containers.toml"
@@ -71,6 +73,34 @@ def test_another_version_is_another_image(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert first == digest()
     monkeypatch.setattr("harness.compose.PACKAGES", ("model",))
     assert digest() != first
+
+
+def names(requirements: list[str]) -> set[str]:
+    """Return what requirements are of, without versions."""
+    return {re.split("[=>!]", requirement)[0] for requirement in requirements}
+
+
+def test_the_image_has_all_that_runs_in_it() -> None:
+    """What the image leaves out isn't there when systems and load start: nothing they import needs it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted, image = names(project["project"]["dependencies"]), names(project["dependency-groups"]["image"])
+    assert image < wanted
+    absent = sorted(wanted - image)
+    assert absent == ["docker", "duckdb", "scipy"]
+    code = f"import sys; sys.modules.update(dict.fromkeys({[*absent, 'numpy']})); import {{}}"
+    for module in ("mocks.serve", "scenarios.load", "harness.cli, harness.remote"):
+        done = subprocess.run([sys.executable, "-c", code.format(module)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_image_has_the_versions_of_the_host() -> None:
+    """A worker in a container and a conductor outside are one program."""
+    pins = [
+        set(re.findall(r"^\S+==\S+", (ROOT / name).read_text(), re.MULTILINE))
+        for name in ("requirements-image.lock", "requirements.lock")
+    ]
+    assert pins[0]
+    assert pins[0] < pins[1]
 
 
 def test_nothing_is_published_but_on_loopback() -> None:
