@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "docker-compose.yml"
 BUILD_WITHIN, UP_WITHIN = 900.0, 120.0
 """Seconds that the images may take to build, and the containers to start."""
+PROMETHEUS_IMAGE = "prom/prometheus:v2.53.5"
+"""As docker-compose.yml has it."""
 PACKAGES = ("model", "scenarios", "mocks", "faults", "reports", "harness")
 
 
@@ -48,6 +50,7 @@ class Compose:
             **os.environ,
             "THONGSUOT_IMAGE": f"thongsuot:{digest()}",
             "THONGSUOT_CONFIG": str(config),
+            "THONGSUOT_PROMETHEUS": str(record / "prometheus"),
             "THONGSUOT_RECORD": str(record),
             "THONGSUOT_USER": f"{os.getuid()}:{os.getgid()}",
         }
@@ -103,6 +106,11 @@ class Compose:
                 raise HarnessError(f"the container of {service} has no address: {self.last_words(service)}")
             time.sleep(0.1)
 
+    def gateway(self, service: str) -> str:
+        """Return the address at which containers of the project reach this machine; ``service`` is one that runs."""
+        networks = self.container(service).attrs["NetworkSettings"]["Networks"]
+        return str(next(iter(networks.values()))["Gateway"])
+
     def last_words(self, service: str) -> str:
         """Return the last lines that a service has written."""
         said = self.container(service).logs(tail=3).decode(errors="replace").split("\n")
@@ -151,6 +159,23 @@ def check() -> None:
         client().close()
     except DockerException as error:
         raise UsageError(f"--stack compose: no Docker engine answers ({error}); start one") from None
+
+
+def check_prometheus() -> None:
+    """Raise UsageError where the image of the stack's Prometheus isn't here and can't be pulled."""
+    image = os.environ.get("THONGSUOT_PROMETHEUS_IMAGE") or PROMETHEUS_IMAGE
+    engine = client()
+    try:
+        if not engine.images.list(image):
+            engine.images.pull(image)
+    except DockerException as error:
+        reason = getattr(error, "explanation", None) or error
+        raise UsageError(
+            f"--prometheus: the image {image} isn't here and can't be pulled ({reason}); "
+            "build docker/prometheus, or name another one with THONGSUOT_PROMETHEUS_IMAGE"
+        ) from None
+    finally:
+        engine.close()
 
 
 def digest() -> str:
