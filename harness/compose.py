@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ class Compose:
         self.name = name
         self._log = log
         self._override = config / "compose.json"
-        self._command = [*_program(), "--project-name", name, "--file", str(FILE)]
+        self._command = [*program(), "--project-name", name, "--file", str(FILE)]
         self._environment = {
             **os.environ,
             "THONGSUOT_IMAGE": f"thongsuot:{digest()}",
@@ -154,7 +153,7 @@ def check() -> None:
     """Raise UsageError where this machine can't run the stack in containers."""
     if not FILE.exists():
         raise UsageError("--stack compose: docker-compose.yml isn't here; run from a checkout of thongsuot")
-    _program()
+    program()
     try:
         client().close()
     except DockerException as error:
@@ -189,8 +188,7 @@ def digest() -> str:
     return found.hexdigest()[:12]
 
 
-@cache
-def _program() -> tuple[str, ...]:
+def program() -> tuple[str, ...]:
     """Return Compose v2's command, or the older one's; raises UsageError."""
     if shutil.which("docker"):
         asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
