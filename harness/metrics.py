@@ -32,7 +32,7 @@ WORKER = {
 
 
 class RunCollector(Collector):
-    """Exports what ``Live`` has counted; every series exists from the start."""
+    """Exports what ``Live`` has counted; every series of the operations that are foreseen exists from the start."""
 
     def __init__(self, live: Live, operations: Iterable[str]) -> None:
         self._live = live

@@ -25,6 +25,7 @@ from harness.generator import PORT, Crew, Generator, Outcome, worker_count
 from harness.interrupt import Interrupt
 from harness.live import Live
 from harness.migration import Migration
+from harness.plan_view import expected_requests
 from harness.ports import LOOPBACK, free_ports
 from harness.progress import Progress
 from harness.prometheus import LocalMonitor, Monitor, NoMonitor
@@ -34,7 +35,7 @@ from model import blast
 from model.books import keepers
 from model.plan import PROCESS_KINDS, Plan
 from model.record import EventLog, Record
-from scenarios.catalogue import OPERATIONS
+from scenarios.catalogue import COMPLAINT
 
 OVERTIME = 10.0
 """Seconds after schedule and grace at which a load that is not over is given up."""
@@ -238,7 +239,8 @@ def metrics_host(crew: Crew, monitored: str) -> str:
 def serve_metrics(live: Live, events: EventLog, cleanup: ExitStack, progress: Progress, host: str) -> str:
     """Serve live metrics while the run goes on; returns ``host:port``."""
     port = next(free_ports())
-    server, thread = metrics.serve(live, OPERATIONS, port, host)
+    operations = {*expected_requests(live.plan, live.plan.phases), *([COMPLAINT] if live.plan.load.complaints else [])}
+    server, thread = metrics.serve(live, operations, port, host)
     cleanup.callback(thread.join)
     cleanup.callback(server.shutdown)
     events.write("metrics_started", url=f"http://{host}:{port}/metrics")
