@@ -2,10 +2,12 @@
 
 import http.client
 import json
+import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 LEASE = 5.0  # seconds that a fault outlives the last renewal
 CALL = 2.0  # seconds that a system may take to answer
@@ -38,17 +40,66 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a system answers.
+
+    Attributes:
+        address: ``host:port`` that is dialled.
+        host: What it is called: Host header, and the name in its certificate; empty: as ``address``.
+        base: Stands before every path.
+        tls: Whether it speaks TLS.
+        ca_file: Certificates to trust instead of the system's.
+        headers: That authenticate.
+    """
+
+    address: str
+    host: str = ""
+    base: str = ""
+    tls: bool = False
+    ca_file: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def ask(self, method: str, path: str, body: object = None) -> Answer:
+        """Send one request over a fresh connection and return the answer, whatever its status; raises OSError."""
+        called = self.host or self.address
+        connection = http.client.HTTPConnection(called, timeout=CALL)
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            connection.sock = self._dial()
+            headers = {"Host": called, "Content-Type": "application/json", **self.headers}
+            connection.request(method, f"{self.base}{path}", data, headers)
+            response = connection.getresponse()
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, found, response.read())
+        except http.client.HTTPException as error:
+            raise ControlError(f"{called}: {method} {path}: {type(error).__name__}") from None
+        finally:
+            connection.close()
+
+    def _dial(self) -> socket.socket:
+        host, _, port = self.address.rpartition(":")
+        dialled = socket.create_connection((host.strip("[]"), int(port)), timeout=CALL)
+        dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not self.tls:
+            return dialled
+        try:
+            trusted = ssl.create_default_context(cafile=self.ca_file or None)
+            return trusted.wrap_socket(dialled, server_hostname=urlsplit(f"//{self.host}").hostname)
+        except OSError:
+            dialled.close()
+            raise
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """The control API of one system.
 
     Attributes:
-        address: ``host:port`` of the system itself, past every proxy.
-        token: What opens the API; it is in the stack's configuration.
+        endpoint: Where faults are, each by its id; past every proxy.
         lease: Seconds that a fault outlives its last renewal.
     """
 
-    address: str
-    token: str = field(repr=False)
+    endpoint: Endpoint
     lease: float = LEASE
 
     def put(self, fault: str, kind: str, attributes: Mapping[str, int]) -> None:
@@ -78,24 +129,34 @@ class Control:
             return
 
     def _call(self, method: str, fault: str, body: object, fine: set[int]) -> Answer:
-        path = f"/control/faults/{quote(fault, safe='')}"
-        answer = ask(self.address, method, path, body, {"Authorization": f"Bearer {self.token}"})
+        answer = self.endpoint.ask(method, quote(fault, safe=""), body)
         if answer.status not in fine:
-            raise ControlError(f"{self.address}: {method} {path}: {answer.status} {answer.body[:200]!r}")
+            said = "" if self.endpoint.host else f" {answer.body[:200]!r}"  # a stranger may say our secret back
+            where = f"{self.endpoint.host or self.endpoint.address}: {method} {self.endpoint.base}"
+            raise ControlError(f"{where}{quote(fault, safe='')}: {answer.status}{said}")
         return answer
 
 
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A system that isn't ours, and inside which faults may be switched on all the same.
+
+    Attributes:
+        control: Its control endpoint.
+        itself: The system.
+        path: What is asked of it without harm.
+    """
+
+    control: Control
+    itself: Endpoint
+    path: str
+
+
+def of_ours(address: str, token: str, lease: float = LEASE) -> Control:
+    """Return the control API of a system of ours."""
+    return Control(Endpoint(address, base="/control/faults/", headers={"Authorization": f"Bearer {token}"}), lease)
+
+
 def ask(address: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
-    """Send one request over a fresh connection and return the answer, whatever its status; raises OSError."""
-    host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=CALL)
-    data = None if body is None else json.dumps(body).encode()
-    try:
-        connection.request(method, path, data, {"Content-Type": "application/json", **(headers or {})})
-        response = connection.getresponse()
-        found = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, found, response.read())
-    except http.client.HTTPException as error:
-        raise ControlError(f"{address}: {method} {path}: {error!r}") from None
-    finally:
-        connection.close()
+    """Send a system of ours one request, as ``Endpoint.ask`` does; raises OSError."""
+    return Endpoint(address, headers=headers or {}).ask(method, path, body)

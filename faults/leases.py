@@ -8,13 +8,13 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 import psutil
 
-from faults.control import Control
+from faults.control import Control, Endpoint
 from faults.toxiproxy import Proxies, ProxyError
 
 STANDS = 0.5  # seconds that the operating system may take to stop a process
@@ -254,7 +254,7 @@ class ControlLease(Lease):
         return f"wait {self.control.lease:g} s: {self.target} ends it by itself"
 
     def _details(self) -> dict[str, Any]:
-        return {"address": self.control.address, "token": self.control.token}
+        return {"endpoint": asdict(self.control.endpoint)}
 
 
 def stop_lease(fault: str, target: str, pid: int) -> StopLease:
@@ -283,7 +283,7 @@ def decode(message: Mapping[str, Any], server: Callable[[str], Proxies]) -> Leas
             before = (message["before"][0], message["before"][1])
             return LimitLease(fault, target, message["pid"], message["created"], before, message["headroom"])
         case "control":
-            return ControlLease(fault, target, Control(message["address"], message["token"]))
+            return ControlLease(fault, target, Control(Endpoint(**message["endpoint"])))
     raise ValueError(f"no lease {message['lease']!r}")
 
 

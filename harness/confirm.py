@@ -1,6 +1,7 @@
 """What would be touched outside, shown before anything leaves, and whether a person, or CI by name, wants it."""
 
 import sys
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +30,7 @@ def show(plan: Plan, console: Console) -> None:
         f"the plan's peak is {peak_requests(plan, targets):.4g}",
         f"kill switch: touch {targets.kill_switch}",
         f"links that faults break, through our own proxy: {_links(plan)}",
+        *_controls(plan),
         f"integrity: {_integrity(plan)}",
     )
     for line in lines:
@@ -56,6 +58,18 @@ def _auth(auth: Auth | None) -> str:
 
 def _links(plan: Plan) -> str:
     return ", ".join(link.name for link in proxied(plan) if link.source == PEOPLE) or "none"
+
+
+def _controls(plan: Plan) -> Iterator[str]:
+    """Say inside which systems faults are switched on, by whose leave."""
+    assert plan.targets is not None
+    for system, found in external.resolved_controls(plan).items():
+        one = plan.targets.control(system)
+        yield (
+            f"faults inside {system}: {one.url} (leads to {', '.join(found)}), authentication {_auth(one.auth)}, "
+            f"authorised by {one.authorised.by}: {one.authorised.reference}, {one.authorised.date.isoformat()}, "
+            f"window {one.window.start.isoformat()} to {one.window.end.isoformat()}"
+        )
 
 
 def _integrity(plan: Plan) -> str:

@@ -1,13 +1,16 @@
-"""Other people's systems: nothing of them is started here, and only links to them that a fault breaks get a proxy."""
+"""Other people's systems: nothing of them is started here; only links to them that a fault breaks get a proxy."""
 
 import os
+import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from faults.control import Control, Endpoint, Stranger
 from faults.kinds.base import FaultError
 from faults.leases import TakenLease
 from faults.probe import Question
@@ -19,8 +22,8 @@ from harness.stack import Stack
 from model.links import PEOPLE
 from model.plan import Plan
 from model.record import EventLog, Record
-from model.target_checks import proxied
-from model.targets import SecretError, Targets, host_and_port, undeclared
+from model.target_checks import controlled, proxied
+from model.targets import KILLED, Network, Place, SecretError, Targets, Window, host_and_port, undeclared
 
 Addresses = dict[str, tuple[str, ...]]
 """System -> the addresses that its name resolves to."""
@@ -28,21 +31,32 @@ Addresses = dict[str, tuple[str, ...]]
 
 def resolved(plan: Plan) -> Addresses:
     """Resolve the name of every system that is loaded; raises UsageError where one leads elsewhere than declared."""
+    targets = plan.targets
+    assert targets is not None
+    urls = targets.urls(plan.systems)
+    return {name: _resolved(name, url, targets.target(name).networks) for name, url in urls.items()}
+
+
+def resolved_controls(plan: Plan) -> Addresses:
+    """Resolve the names of the control endpoints that faults need; raises UsageError as ``resolved`` does."""
     assert plan.targets is not None
-    found: Addresses = {}
-    for system, url in plan.targets.urls(plan.systems).items():
-        host, port = host_and_port(url)
-        try:
-            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise UsageError(f"{system}: {host} was not resolved ({error}); correct its url") from None
-        found[system] = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
-        for address in found[system]:
-            if undeclared(address, plan.targets.target(system).networks):
-                raise UsageError(
-                    f"{system}: {host} leads to {address}, which the targets file doesn't declare; "
-                    "nothing was sent, ask whose address that is"
-                )
+    controls = {name: plan.targets.control(name) for name in controlled(plan)}
+    return {name: _resolved(f"{name} control", one.url, one.networks) for name, one in controls.items()}
+
+
+def _resolved(what: str, url: str, networks: Iterable[Network]) -> tuple[str, ...]:
+    host, port = host_and_port(url)
+    try:
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"{what}: {host} was not resolved ({error}); correct its url") from None
+    found = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
+    for address in found:
+        if undeclared(address, networks):
+            raise UsageError(
+                f"{what}: {host} leads to {address}, which the targets file doesn't declare; "
+                "nothing was sent, ask whose address that is"
+            )
     return found
 
 
@@ -50,22 +64,42 @@ def check(plan: Plan, now: float | None = None) -> None:
     """Refuse a run that isn't allowed, or can't be, at this moment (Unix seconds); raises UsageError."""
     assert plan.targets is not None
     targets, moment = plan.targets, time.time() if now is None else now
-    start, end = targets.window.start.timestamp(), targets.window.end.timestamp()
     last = moment + plan.duration + plan.load.grace
-    if not start <= moment < end:
-        raise UsageError(f"outside the window: it is {_time(moment)}, and the load is allowed {_window(targets)}")
-    if last > end:
-        raise UsageError(f"the load would last until {_time(last)}, and it is allowed {_window(targets)}; shorten it")
+    _check_window(targets.window, moment, last, "the load", "is")
+    for system in controlled(plan):
+        _check_window(targets.control(system).window, moment, last, f"faults inside {system}", "are")
     if os.path.exists(targets.kill_switch):  # noqa: PTH110  # as the guard asks
-        raise UsageError(f"the kill switch is there: {targets.kill_switch}; remove it when load is allowed again")
+        raise UsageError(f"{KILLED}{targets.kill_switch}; remove it when load is allowed again")
     try:
         targets.credentials(os.environ)
     except SecretError as error:
         raise UsageError(str(error)) from None
+    for system in controlled(plan):
+        _headers(targets.control(system))
 
 
-def _window(targets: Targets) -> str:
-    return f"from {targets.window.start.isoformat()} to {targets.window.end.isoformat()}"
+def _check_window(window: Window, moment: float, last: float, what: str, are: str) -> None:
+    """Refuse a run that isn't inside a window from its first moment to its last."""
+    allowed = f"{are} allowed from {window.start.isoformat()} to {window.end.isoformat()}"
+    if window.closed(moment):
+        raise UsageError(f"outside the window: it is {_time(moment)}, and {what} {allowed}; wait for it")
+    if window.closed(last):
+        raise UsageError(f"the load would last until {_time(last)}, and {what} {allowed}; shorten it")
+
+
+def _headers(place: Place) -> dict[str, str]:
+    """Return the headers that authenticate; raises UsageError where the secret isn't there."""
+    try:
+        return place.auth.headers(os.environ) if place.auth else {}
+    except SecretError as error:
+        raise UsageError(str(error)) from None
+
+
+def _endpoint(place: Place, url: str, address: str) -> Endpoint:
+    """Return how a place is asked, at an address that its name had: a name can't lead elsewhere later."""
+    parts = urlsplit(url)
+    where = _joined(address, host_and_port(url)[1])
+    return Endpoint(where, parts.netloc, parts.path, parts.scheme == "https", place.ca_file)
 
 
 def _time(moment: float) -> str:
@@ -82,6 +116,9 @@ class ExternalStack(Stack):
     def __init__(self, plan: Plan, record: Record, events: EventLog, bind: str = LOOPBACK) -> None:
         super().__init__(plan, record, events)
         self._bind = bind
+        self._found: Addresses = {}
+        self._controls: Addresses = {}
+        self._mark = secrets.token_hex(4)  # whoever breaks the same system has faults of other names
 
     def start(self, server: Server, proxies: Proxies) -> None:
         """Create the proxies, write ``stack.json``; raises UsageError where a name leads elsewhere than declared.
@@ -91,6 +128,7 @@ class ExternalStack(Stack):
         targets = self._plan.targets
         assert targets is not None
         urls, found = targets.urls(self._plan.systems), resolved(self._plan)
+        self._found, self._controls = found, resolved_controls(self._plan)
         links = proxied(self._plan)
         upstreams = {link.name: _joined(found[link.target][0], host_and_port(urls[link.target])[1]) for link in links}
         hosts = dict.fromkeys(upstreams, self._bind) if self._bind != LOOPBACK else {}
@@ -98,7 +136,7 @@ class ExternalStack(Stack):
         self._record.path("state").mkdir(exist_ok=True)
         self._server = server
         self._write()
-        self._events.write("targets_resolved", systems={name: list(where) for name, where in found.items()})
+        self._events.write("targets_resolved", systems=_lists(found), controls=_lists(self._controls))
         self._events.write("stack_started", systems=len(urls), links=len(self.routes))
 
     def questions(self) -> dict[str, Question]:
@@ -110,6 +148,19 @@ class ExternalStack(Stack):
             url = urlsplit(targets.target(link.target).url_for(link.target))
             found[link.name] = Question(url.path + targets.target(link.target).probe, url.netloc)
         return found
+
+    def strangers(self) -> dict[str, Stranger]:
+        """Return the systems that a control endpoint lets us break from inside; raises UsageError."""
+        targets = self._plan.targets
+        assert targets is not None
+        return {system: self._stranger(targets, system) for system in controlled(self._plan)}
+
+    def _stranger(self, targets: Targets, system: str) -> Stranger:
+        one, control = targets.target(system), targets.control(system)
+        endpoint = _endpoint(control, control.url, self._controls[system][0])
+        marked = replace(endpoint, base=f"{endpoint.base}/{self._mark}-", headers=_headers(control))
+        itself = _endpoint(one, one.url_for(system), self._found[system][0])
+        return Stranger(Control(marked), itself, one.probe)
 
     def _systems(self) -> dict[str, dict[str, object]]:
         assert self._plan.targets is not None
@@ -163,6 +214,10 @@ class ExternalStack(Stack):
 
 def _not_ours(system: str) -> NoReturn:
     raise FaultError(f"{system}: this harness didn't start it, and doesn't break it")
+
+
+def _lists(found: Addresses) -> dict[str, list[str]]:
+    return {name: list(addresses) for name, addresses in found.items()}
 
 
 def _joined(address: str, port: int) -> str:

@@ -80,7 +80,7 @@ class Generator:
 
     Attributes:
         crew: Who sends the load.
-        forbidden: Why a worker's guard ended the load; empty where none did.
+        forbidden: Why a guard ended the load; empty where none did.
     """
 
     def __init__(self, plan: Plan, record: Record, events: EventLog, guardian: Guardian, crew: Crew) -> None:
@@ -126,7 +126,7 @@ class Generator:
 
         Raises:
             HarnessError: One doesn't join.
-            UsageError: One refuses to load other people's systems: another plan, or no secret.
+            UsageError: One won't load other people's systems: it got another plan, or has no secret.
         """
         self._master.tell(stack=True)
         patience = AWAIT_REMOTE if self.crew.remote else READY_WITHIN
@@ -191,8 +191,11 @@ class Generator:
             case {"lost": index, "name": name}:
                 self._events.write("worker_lost", worker=index, name=name)
             case {"guarded": index, "reason": reason}:
-                self.forbidden = self.forbidden or str(reason)
-                self._events.write("load_forbidden", worker=index, reason=reason)
+                self.forbid(str(reason), index)
+            case {"declined": name, "reason": reason}:
+                self._events.write("worker_declined", name=name, reason=reason)
+                if not self._ready:
+                    raise UsageError(f"worker {name} doesn't take part: {reason}")
             case {"back": index}:
                 self._events.write("worker_back", worker=index)
             case {"division": start, "workers": workers}:
@@ -201,6 +204,11 @@ class Generator:
                 end = min(halted, default=self._plan.duration)
                 planned = sum(1 for due in due_times(self._plan) if due < end)
                 self._outcome = Outcome(planned=planned, **totals, errors=errors)
+
+    def forbid(self, reason: str, worker: int | None = None) -> None:
+        """Note that a guard ended the load: that of a worker, or the conductor's own."""
+        self.forbidden = self.forbidden or reason
+        self._events.write("load_forbidden", worker=worker, reason=reason)
 
     def end(self) -> None:
         """End the processes."""

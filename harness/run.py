@@ -2,9 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from harness.drill import Drill
 from harness.environment import describe
 from harness.errors import HarnessError, UsageError
 from harness.exits import BROKEN, INTERRUPTED
+from harness.gate import Gate
 from harness.generator import PORT, Crew, Generator, Outcome, worker_count
 from harness.interrupt import Interrupt
 from harness.live import Live
@@ -289,7 +290,7 @@ def send_load(
     t0 = time.monotonic() + generator.lead
     parts.events.t0 = t0
     parts.watchdog.set_t0(t0)
-    timeline, drill = schedule(plan, parts, progress, unattended, lambda: generator.forbidden)
+    timeline, drill = schedule(plan, parts, progress, unattended, generator)
     parts.stack.announce_cutover(t0)
     generator.begin(t0)
     parts.events.write("t0", monotonic=t0)
@@ -315,11 +316,14 @@ def send_load(
 
 
 def schedule(
-    plan: Plan, parts: Parts, progress: Progress, unattended: bool, forbidden: Callable[[], str] = str
+    plan: Plan, parts: Parts, progress: Progress, unattended: bool, generator: Generator
 ) -> tuple[Timeline, Drill]:
     """Put the faults on the run's clock, and what decides about them beside it."""
     stack = parts.stack
-    site = Site(parts.proxies, stack, stack.addresses, stack.token, stack.questions(), forbidden)
+    site = Site(parts.proxies, stack, stack.addresses, stack.token)
+    if plan.targets is not None:
+        gate = Gate(plan, generator)
+        site = replace(site, questions=stack.questions(), strangers=stack.strangers(), admit=gate.admit)
     lives = [Life(fault, site=site, watchdog=parts.watchdog, events=parts.events) for fault in plan.faults]
     timeline = Timeline(lives, parts.events.t0 or 0.0, partial(blast.excess, plan), parts.events)
     drill = Drill(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from faults.control import ask
+from faults.control import Stranger, ask
 from faults.kinds.base import FaultError
 from faults.leases import LimitLease, StopLease, TakenLease, limit_lease, stop_lease
 from faults.probe import Question
@@ -89,6 +89,10 @@ class Stack(ABC):
     def scraped(self) -> Mapping[str, str]:
         """Where a Prometheus finds the systems."""
         return self.addresses
+
+    def strangers(self) -> dict[str, Stranger]:
+        """Return the systems that aren't ours and may be broken from inside: of ours, none."""
+        return {}
 
     @abstractmethod
     def start(self, server: Server, proxies: Proxies) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from model.links import PEOPLE, Link, province_of
-from model.plan import LINK_KINDS, Fault, Plan, Replay
+from model.links import PEOPLE, Link
+from model.plan import LINK_KINDS, PROCESS_KINDS, Fault, Plan, Replay
 from model.shape import Problem, shown
-from model.targets import Targets
+from model.targets import Targets, declared_as
 
 if TYPE_CHECKING:
     from model.checks import Known
@@ -15,9 +15,11 @@ UNSEEN = frozenset({"sync_lag", "drain_time", "convergence_time"})
 """Indicators that need look-ups which only our mocks offer."""
 PROVABLE = frozenset({"latency", "timeout", "reset_peer", "down"})
 """Kinds that are proved with a few plain requests, on any system."""
+INSIDE = frozenset({"error-rate", "maintenance-page", "slow-database"})
+"""Kinds inside a system that are proved with a few plain requests, on any system with a control endpoint."""
 PROBES = 10.0
-"""Requests per second and link, beside those of the journeys, that proofs of faults take at most: one at a time, and a
-tenth of a second between two (``faults.part``)."""
+"""Requests per second and broken link or system, beside those of the journeys, that proofs of faults take at most:
+``harness.gate`` holds them to it."""
 
 
 def external_suits(plan: Plan, known: "Known") -> Iterator[Problem]:
@@ -68,8 +70,8 @@ def _journeys(plan: Plan, targets: Targets, known: "Known") -> Iterator[Problem]
 def _fault(targets: Targets, fault: Fault, index: int) -> Iterator[Problem]:
     path = ("faults", index)
     if fault.kind not in LINK_KINDS:
-        what = f"{fault.kind} would break a system that this harness didn't start"
-        yield Problem((*path, "kind"), what, "leave the fault out, or break a link")
+        for system in fault.targets:
+            yield from _inside(targets, fault, system, path)
         return
     for link in fault.targets:
         yield from _link(targets, link, path)
@@ -78,9 +80,24 @@ def _fault(targets: Targets, fault: Fault, index: int) -> Iterator[Problem]:
         yield Problem((*path, "kind"), what, "use latency, timeout, reset_peer or down")
 
 
+def _inside(targets: Targets, fault: Fault, system: str, path: tuple[str, int]) -> Iterator[Problem]:
+    name = declared_as(system)
+    one = targets.systems.get(name)
+    if fault.kind in PROCESS_KINDS or one is None or one.control is None:
+        what = f"{fault.kind} would break {system}, a system that this harness didn't start"
+        given = f"leave it out, or declare systems.{name}.control in the targets file: who allows faults inside it"
+        yield Problem((*path, "kind"), what, "leave it out" if fault.kind in PROCESS_KINDS else given)
+    elif fault.kind not in INSIDE:
+        what = f"{fault.kind} can only be proved on our own mocks"
+        yield Problem((*path, "kind"), what, "use error-rate, maintenance-page or slow-database")
+    elif not one.probe:
+        what = f"{system} has no probe in the targets file, so no fault inside it can be proved"
+        yield Problem((*path, "system"), what, 'add probe = "/path that answers 200"')
+
+
 def _link(targets: Targets, link: str, path: tuple[str, int]) -> Iterator[Problem]:
     source, _, system = link.partition("->")
-    name = "province" if province_of(system) else system
+    name = declared_as(system)
     if source != PEOPLE:
         yield Problem((*path, "link"), f"{link} isn't ours: we only dial from {PEOPLE}", f"break {PEOPLE}->{system}")
     elif name not in targets.systems:
@@ -96,8 +113,8 @@ def _link(targets: Targets, link: str, path: tuple[str, int]) -> Iterator[Proble
 def _rate(plan: Plan, targets: Targets) -> Iterator[Problem]:
     peak = peak_requests(plan, targets)
     if not rate_for_load(plan, targets):
-        what = f"of {targets.rate:g} requests/s, {PROBES:g} for each link that a fault breaks leave none"
-        yield Problem(("faults",), what, "break fewer links, or have a higher rate authorised")
+        what = f"of {targets.rate:g} requests/s, {PROBES:g} for each link or system that a fault breaks leave none"
+        yield Problem(("faults",), what, "break less, or have a higher rate authorised")
     elif peak > rate_for_load(plan, targets):
         what = f"up to {peak:.4g} requests/s would leave, {rate_for_load(plan, targets):g} are authorised for them"
         yield Problem(("load", "scale"), what, f"lower it to {_scale(plan, peak, targets):g} or less")
@@ -119,6 +136,12 @@ def peak_requests(plan: Plan, targets: Targets) -> float:
 def rate_for_load(plan: Plan, targets: Targets) -> float:
     """Return the authorised rate less what proofs of faults may take of it."""
     return max(targets.rate - PROBES * sum(len(fault.targets) for fault in plan.faults), 0.0)
+
+
+def controlled(plan: Plan) -> tuple[str, ...]:
+    """Return the systems inside which faults are switched on."""
+    inside = {target for fault in plan.faults if fault.kind not in LINK_KINDS for target in fault.targets}
+    return tuple(name for name in plan.systems if name in inside)
 
 
 def proxied(plan: Plan) -> tuple[Link, ...]:

@@ -19,6 +19,8 @@ from model.values import Positive, Share, Text, Value
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Writes = Literal["submit", "intake"]
+KILLED = "the kill switch is there: "
+"""How a guard's reason begins where somebody touched the kill switch; its path follows."""
 
 
 class SecretError(Exception):
@@ -99,35 +101,67 @@ class Window(Value, frozen=True, kw_only=True):
     start: datetime
     end: datetime
 
+    def closed(self, now: float) -> str:
+        """Say why nothing may leave at a moment (Unix seconds); empty: it may."""
+        if now < self.start.timestamp():
+            return "the window hasn't begun"
+        return "the window is over" if now >= self.end.timestamp() else ""
 
-class Target(Value, frozen=True, kw_only=True):
-    """A system that somebody else runs.
+
+class Place(Value, frozen=True, kw_only=True):
+    """Where somebody else's system answers.
 
     Attributes:
         url: ``http://`` or ``https://``, host, port and path; ``{province}`` stands for the province.
         addresses: CIDRs that its name may resolve to.
         auth: How requests are authenticated; None: they aren't.
-        provinces: Province code -> the word that stands for it in ``url``; others: the code itself.
         ca_file: Certificates to trust instead of the system's; of a relative name, beside the targets file.
-        probe: Path below ``url`` that proves a fault of its link: it must answer 200, with a Content-Length.
     """
 
     url: Text
     addresses: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
     auth: Auth | None = None
-    provinces: dict[str, str] = {}  # noqa: RUF012  msgspec copies it
     ca_file: str = ""
-    probe: str = ""
 
     @property
     def networks(self) -> tuple[Network, ...]:
         """The declared addresses."""
         return tuple(ipaddress.ip_network(cidr) for cidr in self.addresses)
 
+
+class FaultControl(Place, frozen=True, kw_only=True):
+    """Where faults are switched on inside a system that somebody else runs. The protocol is in docs/targets.md.
+
+    Attributes:
+        authorised: Who allowed the faults: another matter than the load.
+        window: When faults may be on.
+    """
+
+    authorised: Authorised
+    window: Window
+
+
+class Target(Place, frozen=True, kw_only=True):
+    """A system that somebody else runs.
+
+    Attributes:
+        provinces: Province code -> the word that stands for it in ``url``; others: the code itself.
+        probe: Path below ``url`` that proves a fault of it or of its link: it must answer 200, with a Content-Length.
+        control: Where faults are switched on inside it; None: nowhere.
+    """
+
+    provinces: dict[str, str] = {}  # noqa: RUF012  msgspec copies it
+    probe: str = ""
+    control: FaultControl | None = None
+
     def url_for(self, system: str) -> str:
         """Return the address of one system, without a slash at its end."""
+        return self.filled(self.url, system)
+
+    def filled(self, url: str, system: str) -> str:
+        """Return an address with the system's province in it, without a slash at its end."""
         code = province_of(system) or ""
-        return self.url.replace("{province}", self.provinces.get(code, code)).rstrip("/")
+        return url.replace("{province}", self.provinces.get(code, code)).rstrip("/")
 
 
 class Step(Value, frozen=True, kw_only=True):
@@ -229,6 +263,13 @@ class Targets(Value, frozen=True, kw_only=True):
     def credentials(self, environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
         """Return the headers that authenticate, by the names of ``systems``; raises SecretError."""
         return {name: one.auth.headers(environment) for name, one in self.systems.items() if one.auth}
+
+    def control(self, system: str) -> FaultControl:
+        """Return where faults are switched on inside a system, its address filled in; raises KeyError."""
+        one = self.target(system)
+        if one.control is None:
+            raise KeyError(system)
+        return msgspec.structs.replace(one.control, url=one.filled(one.control.url, system))
 
 
 def declared_as(system: str) -> str:

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from model import shape
 from model.links import PLATFORMS, SHARED_SYSTEMS
 from model.shape import Problem, did_you_mean, shown
-from model.targets import Audit, Auth, Step, Target, Targets
+from model.targets import Audit, Auth, Authorised, Place, Step, Target, Targets, Window
 from model.toml_file import CampaignError, one_line, parse, read
 from model.toml_lines import KeyPath, lines
 
@@ -28,6 +28,7 @@ NARROWEST = {4: 16, 6: 32}
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+P = TypeVar("P", bound=Place)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -57,22 +58,33 @@ def _error(file: Path, data: Any, found: Mapping[KeyPath, int], problem: Problem
 
 def _resolved(targets: Targets, folder: Path) -> Targets:
     def one(target: Target) -> Target:
-        auth = target.auth
-        if auth is not None and auth.file:
-            auth = msgspec.structs.replace(auth, file=str(folder / auth.file))
-        ca_file = str(folder / target.ca_file) if target.ca_file else ""
-        return msgspec.structs.replace(target, auth=auth, ca_file=ca_file)
+        control = _beside(target.control, folder) if target.control else None
+        return msgspec.structs.replace(_beside(target, folder), control=control)
 
     systems = {name: one(target) for name, target in targets.systems.items()}
     return msgspec.structs.replace(targets, systems=systems, kill_switch=str(folder / targets.kill_switch))
 
 
+def _beside(place: P, folder: Path) -> P:
+    auth = place.auth
+    if auth is not None and auth.file:
+        auth = msgspec.structs.replace(auth, file=str(folder / auth.file))
+    return msgspec.structs.replace(place, auth=auth, ca_file=str(folder / place.ca_file) if place.ca_file else "")
+
+
 def window_is_one(targets: Targets) -> Iterator[Problem]:
     """Refuse a window that ends before it begins, and an authorisation that is younger than it."""
-    if targets.window.end <= targets.window.start:
-        yield Problem(("window", "end"), "isn't after start", "give a later end")
-    if targets.authorised.date > targets.window.end.date():
-        yield Problem(("authorised", "date"), "is after the window", "give the date of the authorisation")
+    yield from _window(targets.window, targets.authorised, ())
+    for name, target in targets.systems.items():
+        if target.control is not None:
+            yield from _window(target.control.window, target.control.authorised, ("systems", name, "control"))
+
+
+def _window(window: Window, authorised: Authorised, path: KeyPath) -> Iterator[Problem]:
+    if window.end <= window.start:
+        yield Problem((*path, "window", "end"), "isn't after start", "give a later end")
+    if authorised.date > window.end.date():
+        yield Problem((*path, "authorised", "date"), "is after the window", "give the date of the authorisation")
 
 
 def systems_are_known(targets: Targets) -> Iterator[Problem]:
@@ -82,26 +94,32 @@ def systems_are_known(targets: Targets) -> Iterator[Problem]:
         path: KeyPath = ("systems", name)
         if name not in known:
             yield Problem(path, f"unknown system {shown(name)}", did_you_mean(name, known))
-        yield from _url(target, (*path, "url"))
+        yield from _place_is_sound(target, name, path)
         if target.probe:
             yield from _path(target.probe, (*path, "probe"))
-        yield from _networks(target, (*path, "addresses"))
-        if target.auth is not None:
-            yield from _auth(target.auth, (*path, "auth"))
-        if target.ca_file and not target.url.startswith("https://"):
-            yield Problem((*path, "ca_file"), "is for https:// alone", "leave it out")
-        yield from _is_template("province", name, target, path)
+        if target.control is not None:
+            yield from _place_is_sound(target.control, name, (*path, "control"))
+        yield from _words(target, path)
 
 
-def _is_template(template: str, name: str, target: Target, path: KeyPath) -> Iterator[Problem]:
-    if name != template and "{province}" in target.url:
+def _place_is_sound(place: Place, name: str, path: KeyPath) -> Iterator[Problem]:
+    yield from _url(place, (*path, "url"))
+    yield from _networks(place, (*path, "addresses"))
+    if place.auth is not None:
+        yield from _auth(place.auth, (*path, "auth"))
+    if place.ca_file and not place.url.startswith("https://"):
+        yield Problem((*path, "ca_file"), "is for https:// alone", "leave it out")
+    if name != "province" and "{province}" in place.url:
         yield Problem((*path, "url"), f"{name} is one system", "leave {province} out")
+
+
+def _words(target: Target, path: KeyPath) -> Iterator[Problem]:
     for code, word in target.provinces.items():
         if not re.fullmatch(r"[A-Za-z0-9.-]+", word):
             yield Problem((*path, "provinces", code), f"{shown(word)} can't stand in an address", "use a-z, 0-9, -, .")
 
 
-def _url(target: Target, path: KeyPath) -> Iterator[Problem]:
+def _url(target: Place, path: KeyPath) -> Iterator[Problem]:
     try:
         parts = urlsplit(target.url.replace("{province}", "00"))
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -113,7 +131,7 @@ def _url(target: Target, path: KeyPath) -> Iterator[Problem]:
         yield Problem(path, "holds more than host, port and path", "name secrets in auth")
 
 
-def _networks(target: Target, path: KeyPath) -> Iterator[Problem]:
+def _networks(target: Place, path: KeyPath) -> Iterator[Problem]:
     for index, cidr in enumerate(target.addresses):
         try:
             network = ipaddress.ip_network(cidr)

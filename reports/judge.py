@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES: dict[str, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
 NAMED = 5  # dossiers that a reason names
+ENDED = "a guard ended the load before enough was measured"
 NO_ENTRIES = Entries({}, {}, (), ())
 """Of systems that keep no books that could be read."""
 
@@ -105,7 +106,8 @@ def judge(record: Record) -> Judgement:
         entries = NO_ENTRIES if plan.targets else audit_entries(database, plan.stack, events)
         looked = lookups.look_ups(database, plan.targets, events) if plan.targets else None
         load = validity.load(database, events)
-        excuses = _excuses(load, plan, conducted)
+        ended = ENDED if validity.aborted(events) else ""
+        excuses = _excuses(load, plan, conducted, ended)
         objectives = tuple(_objective(objective, evidence, excuses) for objective in plan.objectives)
         fired = alerts.results(evidence, {fault.id: fault.proved for fault in faults})
         course = recovery.table(evidence, fired)
@@ -117,7 +119,7 @@ def judge(record: Record) -> Judgement:
             *_verdicts("inconclusive", validity.doubts(database, plan, events, load)),
             *_verdicts("inconclusive", migration.doubts(plan, events)),
             *((result.verdict, f"{result.name}: {result.reason}") for result in objectives),
-            *(reason for result in fired for reason in alerts.missed(result)),
+            *(_unless(ended, reason) for result in fired for reason in alerts.missed(result)),
             *_verdicts("inconclusive", (reason for fault in faults for reason in fault.reasons)),
             *_verdicts("inconclusive", agreement.doubts(record, evidence)),
         ]
@@ -211,19 +213,22 @@ def _objective(objective: Objective, evidence: Evidence, excuses: Excuses) -> Ob
     )
 
 
-def _excuses(load: Load, plan: Plan, conducted: Conduct) -> Excuses:
+def _excuses(load: Load, plan: Plan, conducted: Conduct, ended: str) -> Excuses:
     """Say why failed objectives may prove nothing: of the load's alone, and of any."""
     late = "the generator was late and may have caused it" if validity.is_late(load, plan.limits) else ""
-    return late, "it wasn't healthy before the first fault" if conducted.unsteady else ""
+    return late, ended or ("it wasn't healthy before the first fault" if conducted.unsteady else "")
+
+
+def _unless(excuse: str, reason: Reason) -> Reason:
+    """Take a failure back that has an excuse."""
+    verdict, said = reason
+    return ("inconclusive", f"{said}; {excuse}") if excuse and verdict == "fail" else reason
 
 
 def _excused(objective: Objective, outcome: Outcome, excuses: Excuses) -> tuple[Verdict, str]:
-    """Take a failure back that a late generator, or an illness before the first fault, may have caused."""
+    """Take a failure back that a late generator, an illness before the first fault or an early end may have caused."""
     late, ill = excuses
-    excuse = ill or (late if objective.indicator in OF_LOAD else "")
-    if excuse and outcome.verdict == "fail":
-        return "inconclusive", f"{outcome.reason}; {excuse}"
-    return outcome.verdict, outcome.reason
+    return _unless(ill or (late if objective.indicator in OF_LOAD else ""), (outcome.verdict, outcome.reason))
 
 
 def _integrity(database: duckdb.DuckDBPyConnection, audited: Audit) -> Iterator[Reason]:

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from model.plan import Fault, Limits, Plan
+from model.targets import KILLED
 from reports.outcome import number
 from reports.selection import Window, cohabitants
 
@@ -127,13 +128,25 @@ def is_late(load: Load, limits: Limits) -> bool:
     return late or any(delay > limits.loop_delay for _, delay, _ in load.health)
 
 
+def aborted(events: Sequence[Mapping[str, Any]]) -> str:
+    """Say how a guard ended the load: other people's systems weren't to be asked any more. Empty: none did."""
+    forbidden = next((event for event in events if event["event"] == "load_forbidden"), None)
+    if forbidden is None:
+        return ""
+    t, reason = forbidden.get("t"), str(forbidden.get("reason"))
+    when = f"at {t:.1f} s" if isinstance(t, int | float) else "before the load began"
+    switch = reason.removeprefix("guard: ").removeprefix(KILLED)
+    if switch != reason.removeprefix("guard: "):
+        return f"stopped by the kill switch {when}, nothing left any more: {switch}"
+    return f"aborted {when}, nothing left any more: {reason}"
+
+
 def doubts(
     database: duckdb.DuckDBPyConnection, plan: Plan, events: Sequence[Mapping[str, Any]], load: Load
 ) -> Iterator[str]:
     """Yield every reason for which the load proves nothing, and what to change."""
-    forbidden = [str(event.get("reason")) for event in events if event["event"] == "load_forbidden"]
-    if forbidden:
-        yield f"load: aborted, nothing left any more: {forbidden[0]}"
+    if aborted(events):
+        yield f"load: {aborted(events)}"
     if not load.samples:
         yield "load: no samples, nothing was measured; run the campaign again"
     if not load.stopped:

@@ -15,11 +15,12 @@ def checked(data: bytes, allowed: str) -> Plan:
         data: The plan as it was written.
         allowed: Its fingerprint; empty: a plan that leads to systems of the master's own.
     """
-    found, plan = plans.fingerprint(data), plans.decode(data)
+    found = plans.fingerprint(data)
     if allowed and found != allowed:
         raise Refused(
             f"the plan was altered: its fingerprint is {found[:16]}, {allowed[:16]} is allowed; nothing was sent"
         )
+    plan = plans.decode(data)
     if plan.targets is not None and not allowed:
         raise Refused("the plan loads other people's systems: start the worker with --plan and what `run` says")
     return plan

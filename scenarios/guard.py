@@ -6,13 +6,13 @@ where it was declared to lead. Whatever is refused ends the load of its worker f
 
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 import gevent
 
-from model.targets import Network, Targets, host_and_port, undeclared
+from model.rate import Rate
+from model.targets import KILLED, Network, Targets, host_and_port, undeclared
 from scenarios.connection import Failure, SocketAddress
 from scenarios.names import Resolver
 
@@ -29,21 +29,6 @@ RESOLVED_WITHIN = 2.0
 
 class Forbidden(gevent.GreenletExit):  # type: ignore[misc]  # gevent is untyped to us
     """The guard ended the load; the journey that met it ends unfinished, without a sample."""
-
-
-class Rate:
-    """A bound on requests: at most so many in any period, never more than the rate on average."""
-
-    def __init__(self, per_second: float) -> None:
-        count = max(1, int(per_second))
-        self._period = count / per_second
-        self._slots = deque([float("-inf")] * count, maxlen=count)
-
-    def reserve(self, now: float) -> float:
-        """Take the next free moment; returns the seconds until then."""
-        moment = max(now, self._slots[0] + self._period)
-        self._slots.append(moment)
-        return moment - now
 
 
 class Guard:
@@ -72,7 +57,7 @@ class Guard:
         self._tripped = tripped
         self._clock = clock
         self._kill_switch = targets.kill_switch
-        self._start, self._end = targets.window.start.timestamp(), targets.window.end.timestamp()
+        self._window = targets.window
         self._names: list[CheckedResolver] = []
 
     def admit(self) -> None:
@@ -90,13 +75,11 @@ class Guard:
         """Look at clock and kill switch; raises Forbidden."""
         if self.reason:
             raise Forbidden(self.reason)
-        now = self._clock()
-        if now < self._start:
-            self.forbid("the window hasn't begun")
-        if now >= self._end:
-            self.forbid("the window is over")
+        closed = self._window.closed(self._clock())
+        if closed:
+            self.forbid(closed)
         if os.path.exists(self._kill_switch):  # noqa: PTH110  # asked before every request
-            self.forbid(f"the kill switch is there: {self._kill_switch}")
+            self.forbid(f"{KILLED}{self._kill_switch}")
 
     def forbid(self, reason: str) -> NoReturn:
         """Let nothing pass any more; raises Forbidden."""

@@ -30,7 +30,7 @@ PULSE = 1.0
 """Seconds between two signs of life to the workers."""
 AHEAD = 0.5
 """Seconds from telling a division to its beginning: time for the word to reach every worker."""
-MESSAGES = ("hello", "clock", "joined", "rows", "tally", "guarded")
+MESSAGES = ("hello", "clock", "joined", "rows", "tally", "guarded", "declined")
 
 
 @dataclass(slots=True)
@@ -92,6 +92,7 @@ class Master:
             "rows": self._rows,
             "tally": self._tally,
             "guarded": self._guarded,
+            "declined": self._declined,
         }
 
     def _enqueue(self, environment: Environment, msg: Any, **_: object) -> None:
@@ -197,6 +198,11 @@ class Master:
 
     def _guarded(self, client: str, data: dict[str, Any]) -> None:
         say(guarded=data["index"], reason=data["reason"])
+
+    def _declined(self, client: str, data: dict[str, Any]) -> None:
+        """Tell of a worker that doesn't take part, and why: its place stays empty."""
+        self._runner.send_message("declined", {}, client)
+        say(declined=self.members[data["index"]].name, reason=data["reason"])
 
     def _look_for_changes(self) -> None:
         """Compare with Locust's view of who is missing."""

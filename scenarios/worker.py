@@ -36,6 +36,8 @@ SILENCE = 3.0
 """Seconds without a sign of life after which the master may have given this worker's share to others."""
 PINGS = 9
 """Measurements of the clock's offset; the one with the shortest round trip counts."""
+HEARD_WITHIN = 2.0
+"""Seconds in which the master must have heard why this worker leaves."""
 DELIVERED_WITHIN = 20.0
 """Seconds in which the master must have taken the last rows."""
 
@@ -78,6 +80,7 @@ class Worker:
         self._brief: AsyncResult = AsyncResult()
         self._pong: AsyncResult = AsyncResult()
         self._t0: AsyncResult = AsyncResult()
+        self._declined: AsyncResult = AsyncResult()
         self._engine: Engine | None = None
         self._outbox: Outbox | None = None
         self._divisions: list[Division] = []
@@ -92,6 +95,7 @@ class Worker:
         handlers = {
             "brief": self._brief.set,
             "refuse": self._brief.set,
+            "declined": self._declined.set,
             "clock": lambda data: self._pong.set((data, time.monotonic())),
             "begin": lambda data: self._t0.set(float(data["t0"])),
             "division": self._divide,
@@ -108,8 +112,7 @@ class Worker:
         brief = self._join()
         index = int(brief["index"])
         recorder = Recorder(self._record, index)
-        plan = checked(brief["plan"].encode(), self._allowed)
-        external = self._external(plan, brief)
+        plan, external = self._accepted(brief)
         engine = Engine(plan, recorder, brief["addresses"], brief["run"], external)
         engine.shares.divisions = self._divisions
         self._engine = engine
@@ -130,6 +133,16 @@ class Worker:
         self._send("tally", index=index, **asdict(tally))
         Schedule.over.set()
         gevent.killall(helpers)
+
+    def _accepted(self, brief: dict[str, Any]) -> tuple[Plan, GuardedNetwork | None]:
+        """Return the plan and the way into other people's systems; raises Refused, which the master is told."""
+        try:
+            plan = checked(brief["plan"].encode(), self._allowed)
+            return plan, self._external(plan, brief)
+        except Refused as refusal:
+            self._send("declined", index=brief["index"], reason=str(refusal))
+            self._declined.wait(HEARD_WITHIN)
+            raise
 
     def _external(self, plan: Plan, brief: dict[str, Any]) -> GuardedNetwork | None:
         """Return the way into other people's systems; None where the plan has none."""

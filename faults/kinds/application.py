@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from threading import Event
 from typing import ClassVar
 
-from faults.control import LEASE, Answer, Control, ask
+from faults.control import LEASE, Answer, Control, Stranger, ask, of_ours
 from faults.kinds.base import Attribute, FaultError, SystemKind
 from faults.leases import ControlLease
 from faults.probe import Measurement
@@ -46,11 +46,18 @@ class ApplicationKind(SystemKind):
     _applied = False
 
     @property
+    def stranger(self) -> Stranger | None:
+        """The system where it isn't ours."""
+        return self.site.strangers.get(self.fault.target)
+
+    @property
     def control(self) -> Control:
-        """The system's control API; raises FaultError where it isn't ours."""
+        """The system's control API; raises FaultError where it isn't ours to use."""
+        if self.stranger is not None:
+            return self.stranger.control
         if not self.site.token:
             raise FaultError(f"{self.name} {self.fault.target}: its control API isn't ours to use")
-        return Control(self.address, self.site.token)
+        return of_ours(self.address, self.site.token)
 
     @property
     def lease(self) -> ControlLease:
@@ -59,8 +66,9 @@ class ApplicationKind(SystemKind):
 
     def apply(self) -> None:
         """Switch it on."""
+        control = self._admitted()
         self._applied = True
-        self.control.put(self.fault.id, self.name, self.values)
+        control.put(self.fault.id, self.name, self.values)
 
     @property
     def beat(self) -> float:
@@ -69,7 +77,13 @@ class ApplicationKind(SystemKind):
 
     def tick(self) -> float | None:
         """Renew the lease; one that somebody has ended is left alone."""
-        return self.beat if self.control.renew(self.fault.id) else None
+        return self.beat if self._admitted().renew(self.fault.id) else None
+
+    def _admitted(self) -> Control:
+        """Return the control API; raises FaultError where nothing may be sent to a system that isn't ours."""
+        if self.stranger is not None:
+            self.site.admit(self.fault.target)
+        return self.control
 
     def held(self) -> bool:
         """Ask the system."""
@@ -93,11 +107,17 @@ class ApplicationKind(SystemKind):
 
     def answers(self, times: int, seconds: float, stop: Event | None) -> Iterator[Answer]:
         """Send the system its harmless request so many times, for so long."""
-        method, path, body = WAYS[self.kind_of_system]
         end = time.monotonic() + seconds
         for _ in range(times):
             if time.monotonic() < end and not (stop and stop.is_set()):
-                yield ask(self.address, method, path, body)
+                yield self.answer(*WAYS[self.kind_of_system])
+
+    def answer(self, method: str, path: str, body: object = None) -> Answer:
+        """Send a system of ours this request, another one what is declared harmless; raises FaultError or OSError."""
+        if self.stranger is None:
+            return ask(self.address, method, path, body)
+        self.site.admit(self.fault.target)
+        return self.stranger.itself.ask("GET", self.stranger.path)
 
 
 class Counted(ApplicationKind):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import ClassVar, Literal, Protocol
 
+from faults.control import Stranger
 from faults.leases import Lease, ProxyLease, TakenLease
 from faults.probe import OUR_OWN, Measurement, Question, probe
 from faults.toxiproxy import Proxies
@@ -82,7 +83,8 @@ class Site:
         addresses: ``host:port`` of each system itself, past every proxy.
         token: What opens the systems' control API; empty where there is none.
         questions: Link -> what proofs ask a system that isn't ours.
-        forbidden: Says why nothing may be sent to systems that aren't ours; empty while it may.
+        strangers: Systems that aren't ours, and that may be broken from inside.
+        admit: Is asked before anything is sent to a link or system that isn't ours; raises FaultError where it may not.
     """
 
     proxies: Proxies
@@ -90,7 +92,8 @@ class Site:
     addresses: Mapping[str, str] = field(default_factory=dict)
     token: str = field(default="", repr=False)
     questions: Mapping[str, Question] = field(default_factory=dict)
-    forbidden: Callable[[], str] = str
+    strangers: Mapping[str, Stranger] = field(default_factory=dict)
+    admit: Callable[[str], None] = lambda _: None
 
 
 class Kind(ABC):
@@ -167,8 +170,8 @@ class Kind(ABC):
     def measure(self, seconds: float, stop: Event | None = None) -> Measurement:
         """Probe once; raises FaultError where nothing may be sent any more."""
         question = self.site.questions.get(self.fault.target, OUR_OWN)
-        if question is not OUR_OWN and self.site.forbidden():
-            raise FaultError(self.site.forbidden())
+        if question is not OUR_OWN:
+            self.site.admit(self.fault.target)
         return probe(
             self.address, min(seconds, self.patience), down=self.down, up=self.up, stop=stop, question=question
         )

@@ -3,7 +3,6 @@
 import time
 from threading import Event
 
-from faults.control import ask
 from faults.kinds.application import ApplicationKind
 from faults.kinds.base import Attribute, Site, Timed
 from faults.probe import Measurement
@@ -25,6 +24,6 @@ class SlowDatabase(Timed, ApplicationKind):
     def measure(self, seconds: float, stop: Event | None = None) -> Measurement:
         """Ask once whether the system is ready."""
         began = time.monotonic()
-        answer = ask(self.address, "GET", "/readyz")
+        answer = self.answer("GET", "/readyz")
         took = time.monotonic() - began
         return Measurement("ok" if answer.status == 200 else "error", took, len(answer.body))

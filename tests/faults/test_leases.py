@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from faults.control import Control
+from faults.control import Control, Endpoint, of_ours
 from faults.leases import ControlLease, Lease, LimitLease, ProxyLease, StopLease, decode
 from faults.toxiproxy import Proxies
 
@@ -18,7 +18,8 @@ LEASES = [
     ProxyLease("f", "a->b", NO_PROXIES, "fault-f"),
     StopLease("f", "province:01", 12, 3.25),
     LimitLease("f", "province:01", 12, 3.25, (-1, 4096), 0),
-    ControlLease("f", "province:01", Control("127.0.0.1:1", "t")),
+    ControlLease("f", "province:01", of_ours("127.0.0.1:1", "t")),
+    ControlLease("f", "national", Control(Endpoint("127.0.0.1:1", "a.vn", "/f/", True, "/ca.pem", {"X-Key": "t"}))),
 ]
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from faults.catalogue import KINDS, validate
-from faults.control import Control, ControlError, ask
+from faults.control import Control, ControlError, ask, of_ours
 from faults.kinds.base import FaultError, Site
 from faults.kinds.process import ProcessKind
 from faults.leases import ControlLease, StopLease, TakenLease, limit_lease, stop_lease
@@ -287,8 +287,8 @@ def test_the_lease_of_a_fault_inside_a_system_is_renewed_while_it_is_on(
 ) -> None:
     """It outlives its first lease, and is renewed no more once somebody has ended it."""
     monkeypatch.setattr("faults.kinds.application.LEASE", 0.4)
-    control = Control(site.addresses["national"], TOKEN, lease=0.4)
-    monkeypatch.setattr("faults.kinds.application.Control", lambda *_: control)
+    control = of_ours(site.addresses["national"], TOKEN, lease=0.4)
+    monkeypatch.setattr("faults.kinds.application.of_ours", lambda *_: control)
     life = Life(fault("maintenance-page", {}, "national", 60), site=site, watchdog=ledger, events=events)
     assert life.apply()
     end = time.monotonic() + 1.0
@@ -306,24 +306,25 @@ def test_the_lease_of_a_fault_inside_a_system_is_renewed_while_it_is_on(
 
 def test_a_fault_inside_a_system_ends_by_itself(site: Site) -> None:
     """Nobody need be left to end it."""
-    control = Control(site.addresses["national"], TOKEN, lease=0.3)
+    address = site.addresses["national"]
+    control = of_ours(address, TOKEN, lease=0.3)
     control.put("orphan", "maintenance-page", {"retry_after": 0})
     with httpx.Client(trust_env=False) as http:
-        page = http.get(f"http://{control.address}/procedures")
+        page = http.get(f"http://{address}/procedures")
         assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
-    eventually(lambda: ask(control.address, "GET", "/procedures").status == 200, 2)
+    eventually(lambda: ask(address, "GET", "/procedures").status == 200, 2)
     assert not control.has("orphan")
 
 
 def test_a_system_that_is_gone_holds_no_fault(tmp_path: Path) -> None:
-    control = Control("127.0.0.1:1", TOKEN)
+    control = of_ours("127.0.0.1:1", TOKEN)
     assert not control.has("f")
     control.delete("f")
 
 
 def test_a_wrong_token_opens_nothing(site: Site) -> None:
     with pytest.raises(ControlError, match="401"):
-        Control(site.addresses["national"], "guess").put("f", "maintenance-page", {"retry_after": 0})
+        of_ours(site.addresses["national"], "guess").put("f", "maintenance-page", {"retry_after": 0})
 
 
 @pytest.mark.parametrize(

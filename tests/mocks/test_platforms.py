@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from faults.control import Control, ask
+from faults.control import ask, of_ours
 from faults.kinds.application import WAYS
 from mocks.serve import SYSTEMS
 from model.books import keepers
@@ -36,7 +36,7 @@ def test_a_platform_is_whole(platforms, name):
 def test_faults_inside_a_platform_can_be_seen_on_its_harmless_request(platforms, name):
     method, path, body = WAYS[name]
     address = f"127.0.0.1:{platforms.ports[name]}"
-    control = Control(address, TOKEN)
+    control = of_ours(address, TOKEN)
     assert ask(address, method, path, body).status < 500
     control.put("f", "error-rate", {"status": 503, "share": 100, "retry_after": 1})
     assert ask(address, method, path, body).status == 503

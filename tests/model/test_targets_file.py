@@ -36,6 +36,18 @@ def test_the_example_is_sound_and_travels_in_the_plan() -> None:
     assert rate_for_load(plan, plan.targets) == plan.targets.rate - 10
 
 
+PROBE = """probe = "/status/200"              # what proves a fault: it must answer 200, with a Content-Length
+"""
+CONTROL = (
+    PROBE
+    + """[systems.national.control]
+url = "https://ops.example.vn/faults"
+addresses = ["203.0.113.7/32"]
+auth = { kind = "bearer", env = "OPS" }
+authorised = { by = "operators", reference = "VH-3", date = 2025-07-02 }
+window = { start = 2025-07-01T00:00:00+07:00, end = 2035-07-01T00:00:00+07:00 }
+"""
+)
 WRONG = [
     (('reference = "DEMO-1"', "#"), "authorised.reference: is missing"),
     (("[authorised]", "[[authorised]]"), "authorised: must be a table"),
@@ -55,6 +67,15 @@ WRONG = [
     (('path = "/dossiers/{code}"', 'path = "/dossiers"'), "asks for no dossier in particular"),
     (('mode = "sample"', 'mode = "some"'), 'audit.mode: unknown value "some"'),
     (("rate = 120", "rate = 120\nspeed = 3"), "speed: unknown key"),
+    ((PROBE, CONTROL.replace("https://ops", "ops")), "systems.national.control.url: "),
+    ((PROBE, CONTROL.replace("203.0.113.7/32", "0.0.0.0/0")), "systems.national.control.addresses.0: 0.0.0.0/0 is too"),
+    (
+        (PROBE, CONTROL.replace('env = "OPS"', 'env = ""')),
+        "systems.national.control.auth: needs one place for the secret",
+    ),
+    ((PROBE, CONTROL.replace("end = 2035", "end = 2015")), "systems.national.control.window.end: isn't after start"),
+    ((PROBE, CONTROL.replace("2025-07-02", "2036-07-02")), "systems.national.control.authorised.date: is after the"),
+    ((PROBE, CONTROL.replace("vn/", "vn/{province}/")), "systems.national.control.url: national is one system"),
 ]
 
 
@@ -92,6 +113,38 @@ def test_a_campaign_that_may_not_go_there_gets_one_line(changes: list[str], said
         read_campaign(str(CAMPAIGN), None, changes, None, DEMO / "demo.toml")
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+INSIDE = 'faults.slow-line={id="k", kind="KIND", system="SYSTEM", start=9, duration=1, attributes={ATTRIBUTES}}'
+
+
+@pytest.mark.parametrize(
+    ("kind", "system", "attributes", "said"),
+    [
+        ("error-rate", "province:01", "share=50", "or declare systems.province.control in the targets file"),
+        ("kill", "national", "", "kill would break national, a system that this harness didn't start; leave it out"),
+        ("stale-reads", "national", "age=60", "stale-reads can only be proved on our own mocks"),
+    ],
+)
+def test_a_fault_inside_needs_leave_and_a_proof(
+    tmp_path: Path, kind: str, system: str, attributes: str, said: str
+) -> None:
+    """A control endpoint is for its system, and for the kinds that its probe proves."""
+    change = INSIDE.replace("KIND", kind).replace("SYSTEM", system).replace("ATTRIBUTES", attributes)
+    with pytest.raises(CampaignError) as refused:
+        read_campaign(str(CAMPAIGN), None, [change], None, written(tmp_path, (PROBE, CONTROL)))
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_control_endpoint_opens_its_system_to_faults(tmp_path: Path) -> None:
+    """Through TLS as well: its proofs speak it."""
+    change = INSIDE.replace("KIND", "slow-database").replace("SYSTEM", "national").replace("ATTRIBUTES", "delay=200")
+    path = written(tmp_path, (PROBE, CONTROL), ('"http://127.0.0.1:8321"', '"https://127.0.0.1:8321"'))
+    plan = read_campaign(str(CAMPAIGN), None, [change], None, path)
+    assert decode(encode(plan)) == plan
+    assert plan.targets is not None
+    assert rate_for_load(plan, plan.targets) == plan.targets.rate - 10
 
 
 def test_no_fault_through_tls(tmp_path: Path) -> None:

@@ -342,6 +342,32 @@ def test_a_lost_worker_excuses_nothing(run: Run, event: str) -> None:
     assert judged(scene).verdict == "fail"
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (
+            "guard: the kill switch is there: /srv/STOP",
+            "stopped by the kill switch at 3.0 s, nothing left any more: /srv/STOP",
+        ),
+        ("guard: the window is over", "aborted at 3.0 s, nothing left any more: guard: the window is over"),
+    ],
+)
+def test_a_load_that_a_guard_ended_fails_by_integrity_alone(run: Run, reason: str, said: str) -> None:
+    """What failed until then may be the beginning of what was stopped; a loss stays a loss."""
+    scene = run(objectives=(goal("response_time", 0.01), goal("refusals", 0)))
+    scene.attempt("z", "fail", reason="reorganisation")
+    scene.event("load_forbidden", 3.0, worker=0, reason=reason)
+    scene.event("load_forbidden", 3.1, worker=1, reason=reason)
+    stopped = judged(scene)
+    assert stopped.verdict == "inconclusive"
+    assert stopped.reasons[0] == f"load: {said}"
+    assert [result.verdict for result in stopped.objectives] == ["inconclusive", "inconclusive"]
+    assert sum("a guard ended the load before enough was measured" in line for line in stopped.reasons) == 2
+    scene.attempt("y", "ok", code="Y")
+    lost = judged(scene)
+    assert (lost.verdict, lost.audit.codes["lost"]) == ("fail", ("Y",))
+
+
 # faults
 
 

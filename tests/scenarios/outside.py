@@ -60,8 +60,10 @@ class Outside:
 
 
 @contextmanager
-def counting(host: str = "127.0.0.1", port: int = 0) -> Iterator[tuple[str, list[bytes]]]:
-    """Listen, answer every request with 200, and keep what came: the other side's own count of requests."""
+def counting(
+    host: str = "127.0.0.1", port: int = 0, reply: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+) -> Iterator[tuple[str, list[bytes]]]:
+    """Listen, answer every request alike, and keep what came: the other side's own count of requests."""
     heads: list[bytes] = []
     listener = socket.create_server((host, port))
     threads: list[threading.Thread] = []
@@ -70,7 +72,7 @@ def counting(host: str = "127.0.0.1", port: int = 0) -> Iterator[tuple[str, list
         with connection, suppress(OSError):
             while data := connection.recv(65536):
                 heads.append(data)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                connection.sendall(reply)
 
     def accept() -> None:
         with suppress(OSError):

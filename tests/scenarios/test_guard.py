@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.plan import encode, fingerprint
+from model.rate import Rate
 from model.targets import Step, Window
 from scenarios.adapter import Adapter
 from scenarios.briefing import Refused, checked
 from scenarios.catalogue import Memory
-from scenarios.guard import Forbidden, Guard, Rate
+from scenarios.guard import Forbidden, Guard
 from scenarios.personas import Crowd
 from scenarios.session import Session
 from tests.scenarios.outside import HOUR, NOW, Outside, counting, plan, targets
@@ -207,13 +208,15 @@ def test_no_period_sees_more_than_the_rate_allows(rate: float, gaps: list[float]
     )
 
 
-def test_a_worker_refuses_an_altered_plan(tmp_path: Path) -> None:
-    """One byte of the plan, and nothing is sent: not even the way into the systems is made."""
+@pytest.mark.parametrize(("true", "false"), [(b'"rate": 1000', b'"rate": 9000'), (b"}", b"?")])
+def test_a_worker_refuses_an_altered_plan(tmp_path: Path, true: bytes, false: bytes) -> None:
+    """One byte of the plan, and nothing is sent: not even the way into the systems is made, be it a plan or not."""
     data = encode(plan(targets("http://127.0.0.1:9", tmp_path)))
     allowed = fingerprint(data)
     assert checked(data, allowed).name == "outside"
+    assert true in data
     with pytest.raises(Refused, match=r"^the plan was altered: .*; nothing was sent$"):
-        checked(data.replace(b'"rate": 1000', b'"rate": 9000'), allowed)
+        checked(data.replace(true, false), allowed)
 
 
 def test_a_worker_of_another_host_must_know_the_plan(tmp_path: Path) -> None:
