@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOXIPROXY := github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0
+COMPOSE := github.com/docker/compose/v2
+COMPOSE_VERSION := v2.40.3
 CODE := model scenarios mocks faults reports harness
 
-.PHONY: run test lint format lock strangers toxiproxy wheel-test containers-test bench clean
+.PHONY: run test lint format lock strangers toxiproxy compose-v2 wheel-test containers-test bench clean
 
 run: $(READY)  ## rehearse the cutover morning, print the verdict and where the report is
 	$(BIN)/thongsuot run cutover-morning
@@ -30,6 +32,12 @@ toxiproxy:  ## build a real toxiproxy-server into .tools (needs a Go toolchain)
 	GOBIN=$(CURDIR)/.tools go install $(TOXIPROXY)
 	mv .tools/server .tools/toxiproxy-server
 
+compose-v2:  ## build Compose v2, the docker plugin, into .tools/docker, for DOCKER_CONFIG (needs a Go toolchain and about 8 minutes)
+	@command -v go >/dev/null || { echo "make compose-v2: no Go toolchain (\`go\`) on PATH; without it docker-compose is used" >&2; exit 1; }
+	mkdir -p .tools/compose .tools/docker/cli-plugins
+	cd .tools/compose && rm -f go.mod go.sum && go mod init compose && go get $(COMPOSE)/cmd@$(COMPOSE_VERSION) && CGO_ENABLED=0 go build -trimpath \
+		-ldflags "-s -w -X $(COMPOSE)/internal.Version=$(COMPOSE_VERSION)" -o ../docker/cli-plugins/docker-compose $(COMPOSE)/cmd
+
 wheel-test: $(READY)  ## build the wheel, install it into an empty environment, run a short campaign from it elsewhere
 	sh scripts/wheel_test.sh $(BIN)/python
 
@@ -50,6 +58,8 @@ lock: $(READY)  ## pin the dependencies again, with hashes
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header pyproject.toml --group pyproject.toml:dev --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --no-annotate --constraint requirements.lock --group pyproject.toml:image --output-file requirements-image.lock
 	printf 'granian>=2.6\nhttpbin>=0.10.4\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate - --output-file requirements-strangers.lock
 

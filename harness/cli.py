@@ -165,8 +165,8 @@ def run(
     _check_targets(targets, stack, yes)
     chosen = read_campaign(campaign, seed, _with_stack(changes, stack), defects, targets)
     _check_choice(toxiproxy)
-    monitored = _monitored(prometheus, keep_tsdb)
     _check_stack(chosen, toxiproxy, expect_workers)
+    monitored = _monitored(chosen, prometheus, keep_tsdb)
     crew = _crew(chosen, workers, expect_workers, bind)
     if chosen.targets is not None:
         from harness.confirm import confirm
@@ -365,15 +365,20 @@ def _check_choice(toxiproxy: str) -> None:
         raise UsageError(f"--toxiproxy {toxiproxy}: give auto, real, embedded or http://HOST:PORT")
 
 
-def _monitored(prometheus: bool, keep: bool) -> Literal["no", "yes", "keep"]:
+def _monitored(plan: Plan, prometheus: bool, keep: bool) -> Literal["no", "yes", "keep"]:
     """Decide about a Prometheus; raises UsageError where one is wanted and none is found."""
     if not prometheus:
         if keep:
             raise UsageError("--keep-tsdb: there is no data to keep without --prometheus; give both")
         return "no"
-    from harness.prometheus import find
+    if plan.stack.kind == "compose":
+        from harness.compose import check_prometheus
 
-    find()
+        check_prometheus()
+    else:
+        from harness.prometheus import find
+
+        find()
     return "keep" if keep else "yes"
 
 

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "docker-compose.yml"
 BUILD_WITHIN, UP_WITHIN = 900.0, 120.0
 """Seconds that the images may take to build, and the containers to start."""
+PROMETHEUS_IMAGE = "prom/prometheus:v2.53.5"
+"""As docker-compose.yml has it."""
 PACKAGES = ("model", "scenarios", "mocks", "faults", "reports", "harness")
 
 
@@ -43,11 +44,12 @@ class Compose:
         self.name = name
         self._log = log
         self._override = config / "compose.json"
-        self._command = [*_program(), "--project-name", name, "--file", str(FILE)]
+        self._command = [*program(), "--project-name", name, "--file", str(FILE)]
         self._environment = {
             **os.environ,
             "THONGSUOT_IMAGE": f"thongsuot:{digest()}",
             "THONGSUOT_CONFIG": str(config),
+            "THONGSUOT_PROMETHEUS": str(record / "prometheus"),
             "THONGSUOT_RECORD": str(record),
             "THONGSUOT_USER": f"{os.getuid()}:{os.getgid()}",
         }
@@ -103,6 +105,11 @@ class Compose:
                 raise HarnessError(f"the container of {service} has no address: {self.last_words(service)}")
             time.sleep(0.1)
 
+    def gateway(self, service: str) -> str:
+        """Return the address at which containers of the project reach this machine; ``service`` is one that runs."""
+        networks = self.container(service).attrs["NetworkSettings"]["Networks"]
+        return str(next(iter(networks.values()))["Gateway"])
+
     def last_words(self, service: str) -> str:
         """Return the last lines that a service has written."""
         said = self.container(service).logs(tail=3).decode(errors="replace").split("\n")
@@ -146,11 +153,28 @@ def check() -> None:
     """Raise UsageError where this machine can't run the stack in containers."""
     if not FILE.exists():
         raise UsageError("--stack compose: docker-compose.yml isn't here; run from a checkout of thongsuot")
-    _program()
+    program()
     try:
         client().close()
     except DockerException as error:
         raise UsageError(f"--stack compose: no Docker engine answers ({error}); start one") from None
+
+
+def check_prometheus() -> None:
+    """Raise UsageError where the image of the stack's Prometheus isn't here and can't be pulled."""
+    image = os.environ.get("THONGSUOT_PROMETHEUS_IMAGE") or PROMETHEUS_IMAGE
+    engine = client()
+    try:
+        if not engine.images.list(image):
+            engine.images.pull(image)
+    except DockerException as error:
+        reason = getattr(error, "explanation", None) or error
+        raise UsageError(
+            f"--prometheus: the image {image} isn't here and can't be pulled ({reason}); "
+            "build docker/prometheus, or name another one with THONGSUOT_PROMETHEUS_IMAGE"
+        ) from None
+    finally:
+        engine.close()
 
 
 def digest() -> str:
@@ -164,8 +188,7 @@ def digest() -> str:
     return found.hexdigest()[:12]
 
 
-@cache
-def _program() -> tuple[str, ...]:
+def program() -> tuple[str, ...]:
     """Return Compose v2's command, or the older one's; raises UsageError."""
     if shutil.which("docker"):
         asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)

@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -69,11 +69,14 @@ class ComposeStack(Stack):
 
     def _tell_prometheus(self) -> None:
         """Write what the project's Prometheus reads, where somebody starts it: whom to scrape, and the rules."""
-        prometheus.write(self._plan, self._record.path("state"))
-        targets = [{"targets": [self._inside(name)], "labels": {"target": name}} for name in self._plan.systems]
-        path = self._record.path("state/targets/systems.json")
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(targets), encoding="utf-8")
+        folder = self._record.path(prometheus.FOLDER)
+        prometheus.write(self._plan, folder)
+        prometheus.write_systems(folder, self.scraped)
+
+    @property
+    def scraped(self) -> Mapping[str, str]:
+        """Where the project's Prometheus finds the systems."""
+        return {name: self._inside(name) for name in self._plan.systems}
 
     def _inside(self, system: str) -> str:
         """Return where other containers find a system."""

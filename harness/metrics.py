@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from harness.live import Live
+from harness.ports import LOOPBACK
 from model.books import BOOKS
 from reports.thresholds import edge, edges, thresholds
 
@@ -31,7 +32,7 @@ WORKER = {
 
 
 class RunCollector(Collector):
-    """Exports what ``Live`` has counted; every series exists from the start."""
+    """Exports what ``Live`` has counted; every series of the operations that are foreseen exists from the start."""
 
     def __init__(self, live: Live, operations: Iterable[str]) -> None:
         self._live = live
@@ -139,8 +140,8 @@ def _counter(
     return family
 
 
-def serve(live: Live, operations: Iterable[str], port: int) -> tuple[WSGIServer, Thread]:
-    """Serve ``/metrics`` on loopback from a registry of its own; the server's ``shutdown`` ends it."""
+def serve(live: Live, operations: Iterable[str], port: int, host: str = LOOPBACK) -> tuple[WSGIServer, Thread]:
+    """Serve ``/metrics`` from a registry of its own; the server's ``shutdown`` ends it."""
     registry = CollectorRegistry()
     registry.register(RunCollector(live, operations))
-    return start_http_server(port, "127.0.0.1", registry)
+    return start_http_server(port, host, registry)

@@ -1,7 +1,9 @@
 """A real Prometheus beside a run: started where the program is found, asked at the end, stopped like every child.
 
-It lives in the record's folder ``prometheus``: its configuration, rules and targets stay there; its data is removed
-when the run is over, unless it is to be kept. ``metrics.om`` holds the same counters, exactly.
+That of a stack in containers is a container of it: harness/compose_monitor.py.
+
+Configuration, rules and targets stay in the record's folder ``prometheus``; the data is removed when the run is over,
+unless it is to be kept. ``metrics.om`` holds the same counters, exactly.
 """
 
 import json
@@ -9,6 +11,7 @@ import os
 import shutil
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -20,6 +23,8 @@ from model.plan import Plan
 from model.record import EventLog, Record
 
 PROGRAM = "prometheus"
+FOLDER = "prometheus"
+"""Of the record: configuration, rules, targets, and data that is to be kept."""
 READY_WITHIN = 20.0
 """Seconds in which it must be ready."""
 SCRAPED_WITHIN = 15.0
@@ -98,7 +103,7 @@ class NoMonitor:
         """Ask nobody."""
 
 
-class Monitor:
+class Monitor(ABC):
     """The Prometheus of one run.
 
     Args:
@@ -117,7 +122,6 @@ class Monitor:
         self._events = events
         self._conductor = conductor
         self._keep = keep
-        self._prometheus: Prometheus | None = None
 
     def start(self, plan: Plan, guardian: Guardian, systems: Mapping[str, str]) -> None:
         """Start it, and wait until it has scraped the conductor.
@@ -131,18 +135,20 @@ class Monitor:
             UsageError: The program isn't there.
             HarnessError: It didn't come up.
         """
-        program, folder = find(), self._record.path("prometheus")
+        folder = self._record.path(FOLDER)
         write(plan, folder)
-        targets = [{"targets": [address], "labels": {"target": name}} for name, address in systems.items()]
-        (folder / "targets").mkdir(exist_ok=True)
-        _write_json(folder / "targets" / "systems.json", targets)
+        write_systems(folder, systems)
         _write_json(folder / "targets" / "conductor.json", [{"targets": [self._conductor]}])
-        log = self._record.path("logs/prometheus.log")
-        self._prometheus = Prometheus(program, folder / "prometheus.yml", folder / "data", log, guardian)
-        self.url = self._prometheus.url
-        self._events.write("prometheus_started", url=self.url, pid=self._prometheus.process.pid)
-        self._prometheus.wait()
+        self._launch(folder, guardian)
         self.settle()
+
+    @abstractmethod
+    def _launch(self, folder: Path, guardian: Guardian) -> None:
+        """Start it on the configuration in a folder, note where it is, wait until it is ready."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it; keep its data where it is to be kept."""
 
     def settle(self) -> None:
         """Wait for one more scrape of the conductor; raises HarnessError where none comes."""
@@ -170,12 +176,25 @@ class Monitor:
             self._events.write("prometheus_lost", reason=str(error))
             self._record.write_json("prometheus.json", [])
 
+
+class LocalMonitor(Monitor):
+    """A Prometheus as a process of this machine."""
+
+    _prometheus: Prometheus | None = None
+
+    def _launch(self, folder: Path, guardian: Guardian) -> None:
+        log = self._record.path("logs/prometheus.log")
+        self._prometheus = Prometheus(find(), folder / "prometheus.yml", folder / "data", log, guardian)
+        self.url = self._prometheus.url
+        self._events.write("prometheus_started", url=self.url, pid=self._prometheus.process.pid)
+        self._prometheus.wait()
+
     def stop(self) -> None:
         """End it; remove its data, unless it is to be kept."""
         if self._prometheus:
             self._prometheus.stop()
         if not self._keep:
-            shutil.rmtree(self._record.path("prometheus/data"), ignore_errors=True)
+            shutil.rmtree(self._record.path(FOLDER) / "data", ignore_errors=True)
 
 
 def write(plan: Plan, folder: Path) -> list[Path]:
@@ -190,6 +209,13 @@ def write(plan: Plan, folder: Path) -> list[Path]:
     except OSError as error:
         raise UsageError(f"{folder}: can't be written ({error.strerror}); name another folder with --out") from None
     return [folder / name for name in texts]
+
+
+def write_systems(folder: Path, systems: Mapping[str, str]) -> None:
+    """Write whom to scrape besides the conductor: name -> ``host:port``."""
+    (folder / "targets").mkdir(exist_ok=True)
+    targets = [{"targets": [address], "labels": {"target": name}} for name, address in systems.items()]
+    _write_json(folder / "targets" / "systems.json", targets)
 
 
 def _write_json(path: Path, value: object) -> None:

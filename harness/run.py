@@ -26,9 +26,10 @@ from harness.generator import PORT, Crew, Generator, Outcome, worker_count
 from harness.interrupt import Interrupt
 from harness.live import Live
 from harness.migration import Migration
+from harness.plan_view import expected_requests
 from harness.ports import LOOPBACK, free_ports
 from harness.progress import Progress
-from harness.prometheus import Monitor, NoMonitor
+from harness.prometheus import LocalMonitor, Monitor, NoMonitor
 from harness.stack import LocalStack, Stack, remove_state
 from harness.timeline import Timeline
 from harness.vitals import Vitals
@@ -36,7 +37,7 @@ from model import blast
 from model.books import keepers
 from model.plan import PROCESS_KINDS, Plan
 from model.record import EventLog, Record
-from scenarios.catalogue import OPERATIONS
+from scenarios.catalogue import COMPLAINT
 
 OVERTIME = 10.0
 """Seconds after schedule and grace at which a load that is not over is given up."""
@@ -124,8 +125,8 @@ def run(
         generator.join(progress.step, lambda: wait_on(parts, interrupt))
 
         live = Live(plan, record)
-        address = serve_metrics(live, events, cleanup, progress)
-        monitor = start_monitor(plan, parts, address, cleanup, progress, monitored)
+        address = serve_metrics(live, events, cleanup, progress, metrics_host(crew, monitored))
+        monitor = start_monitor(plan, parts, crew, address, cleanup, progress, monitored)
         migration = Migration(plan, parts.stack.addresses, parts.stack.token, record, events)
         cleanup.callback(migration.stop)
         vitals = Vitals(plan, parts.stack.addresses, record, events)
@@ -234,28 +235,45 @@ def wait_on(parts: Parts, interrupt: Interrupt) -> None:
     parts.keeper.look()
 
 
-def serve_metrics(live: Live, events: EventLog, cleanup: ExitStack, progress: Progress) -> str:
+def metrics_host(crew: Crew, monitored: str) -> str:
+    """Return the address to serve metrics at: loopback, or where a Prometheus in a container can reach it."""
+    if crew.compose is None or monitored == "no":
+        return LOOPBACK
+    return crew.compose.gateway("toxiproxy")
+
+
+def serve_metrics(live: Live, events: EventLog, cleanup: ExitStack, progress: Progress, host: str) -> str:
     """Serve live metrics while the run goes on; returns ``host:port``."""
     port = next(free_ports())
-    server, thread = metrics.serve(live, OPERATIONS, port)
+    operations = {*expected_requests(live.plan, live.plan.phases), *([COMPLAINT] if live.plan.load.complaints else [])}
+    server, thread = metrics.serve(live, operations, port, host)
     cleanup.callback(thread.join)
     cleanup.callback(server.shutdown)
-    events.write("metrics_started", url=f"http://127.0.0.1:{port}/metrics")
-    progress.step(f"live metrics at http://127.0.0.1:{port}/metrics")
-    return f"{LOOPBACK}:{port}"
+    events.write("metrics_started", url=f"http://{host}:{port}/metrics")
+    progress.step(f"live metrics at http://{host}:{port}/metrics")
+    return f"{host}:{port}"
 
 
 def start_monitor(
-    plan: Plan, parts: Parts, conductor: str, cleanup: ExitStack, progress: Progress, monitored: str
+    plan: Plan, parts: Parts, crew: Crew, conductor: str, cleanup: ExitStack, progress: Progress, monitored: str
 ) -> Monitor | NoMonitor:
     """Start a Prometheus that scrapes the systems and the conductor, where one is wanted."""
     if monitored == "no":
         return NoMonitor()
-    monitor = Monitor(parts.record, parts.events, conductor, keep=monitored == "keep")
+    monitor = monitor_of(parts, crew, conductor, keep=monitored == "keep")
     cleanup.callback(monitor.stop)
-    monitor.start(plan, parts.watchdog, parts.stack.addresses)
+    monitor.start(plan, parts.watchdog, parts.stack.scraped)
     progress.step(f"prometheus at {monitor.url}")
     return monitor
+
+
+def monitor_of(parts: Parts, crew: Crew, conductor: str, *, keep: bool) -> Monitor:
+    """Return the Prometheus of a run, not started yet: of the stack in containers it is the stack's own."""
+    if crew.compose is None:
+        return LocalMonitor(parts.record, parts.events, conductor, keep=keep)
+    from harness.compose_monitor import ContainerMonitor
+
+    return ContainerMonitor(parts.record, parts.events, conductor, crew.compose, keep=keep)
 
 
 def send_load(

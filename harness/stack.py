@@ -8,7 +8,7 @@ import secrets
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +84,11 @@ class Stack(ABC):
     def questions(self) -> dict[str, Question]:
         """Return what proofs of faults ask at links to systems that aren't ours; ours have a question of their own."""
         return {}
+
+    @property
+    def scraped(self) -> Mapping[str, str]:
+        """Where a Prometheus finds the systems."""
+        return self.addresses
 
     def strangers(self) -> dict[str, Stranger]:
         """Return the systems that aren't ours and may be broken from inside: of ours, none."""

@@ -2,17 +2,19 @@
 # A Docker engine, and the images that `--stack compose` needs, where none can be pulled.
 #
 #   scripts/engine.sh images FOLDER   make what the images are made of: needs debootstrap, Go, root; no engine
-#   scripts/engine.sh start FOLDER    start an engine unless one answers, and load the images into it
+#   scripts/engine.sh start FOLDER    start an engine unless one answers, and load the images into it; that of Prometheus
+#                                     where the program is on PATH
 #   scripts/engine.sh stop FOLDER     end the engine that `start` started
 set -eu
 
 BASE=${THONGSUOT_BASE:-python:3.11-slim-bookworm}
 TOXIPROXY=${THONGSUOT_TOXIPROXY_IMAGE:-ghcr.io/shopify/toxiproxy:2.12.0}
+PROMETHEUS=${THONGSUOT_PROMETHEUS_IMAGE:-prom/prometheus:v2.53.5}
 MODULE=github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0
 COMES_UP=60
 BUNDLE=/etc/ssl/certs/ca-certificates.crt
 
-usage() { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 [ $# -eq 2 ] || usage
 cd "$(dirname "$0")/.."
@@ -27,6 +29,7 @@ images() {
       >"$folder/debootstrap.log" 2>&1 || { tail -n 3 "$folder/debootstrap.log" >&2; exit 1; }
     cp "$BUNDLE" "$folder/base$BUNDLE"  # whom this machine trusts, so that pip inside can verify whom it talks to
     rm -rf "$folder/base/var/cache/apt" "$folder/base/var/lib/apt/lists"
+    rm -rf "$folder/base/usr/share/doc" "$folder/base/usr/share/locale" "$folder/base/usr/share/man" "$folder/base/usr/share/info"
     tar -C "$folder/base" -cf "$folder/base.tar.draft" .
     mv "$folder/base.tar.draft" "$folder/base.tar"
     rm -rf "$folder/base"
@@ -58,6 +61,14 @@ start() {
   if ! docker image inspect "$TOXIPROXY" >/dev/null 2>&1; then
     cp docker/toxiproxy/Dockerfile "$folder/"
     tar -C "$folder" -c Dockerfile toxiproxy-server | DOCKER_BUILDKIT=0 docker build --quiet --tag "$TOXIPROXY" - >/dev/null
+  fi
+  program=$(command -v prometheus || true)
+  if [ -n "$program" ] && ! docker image inspect "$PROMETHEUS" >/dev/null 2>&1; then
+    cp docker/prometheus/Dockerfile "$folder/"
+    cp "$program" "$folder/prometheus"
+    tar -C "$folder" -c Dockerfile prometheus \
+      | DOCKER_BUILDKIT=0 docker build --quiet --build-arg "BASE=$BASE" --tag "$PROMETHEUS" - >/dev/null
+    rm "$folder/prometheus"
   fi
 }
 
