@@ -98,6 +98,7 @@ class System:
         name: ``national``, ``province:01``, ...
         surroundings: What it finds around it.
         control: Faults that are on inside it.
+        capacity: Its speed; None: as fast as it can be.
         routes: Its route table.
         metrics: Its series.
     """
@@ -107,6 +108,7 @@ class System:
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         self.name = name
         self.surroundings = surroundings
+        self.capacity = capacity_of(name, surroundings.capacity)
         self.control = Control(surroundings.token, self.faults, surroundings.seed)
         self.prepare()
         self.routes = (*self.table(), *self._common(), *self.control.routes())
@@ -122,11 +124,11 @@ class System:
 
     def application(self) -> Starlette:
         """Return the system as an ASGI application."""
-        capacity = capacity_of(self.name, self.surroundings.capacity)
-        if capacity is None:
+        if self.capacity is None:
             return wire.application(self.routes, self.metrics, self.control.intercept)
-        station = Station(capacity, f"{self.surroundings.seed}:{self.name}:capacity")
-        return wire.application(self.routes, self.metrics, self.control.intercept, station.served)
+        station = Station(self.capacity, f"{self.surroundings.seed}:{self.name}:capacity")
+        front = wire.Front(station.served, self.capacity)
+        return wire.application(self.routes, self.metrics, self.control.intercept, front)
 
     async def start(self) -> None:
         """Start what runs beside the server."""
