@@ -9,6 +9,7 @@ import msgspec
 from model.values import Positive, Value
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+ServiceTime = Annotated[float, msgspec.Meta(ge=1e-6, le=3600)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.001, le=3600)]
 _Z95 = 1.6448536269514722
 """The 95 % quantile of the standard normal distribution."""
@@ -32,8 +33,8 @@ class Capacity(Value, frozen=True, kw_only=True):
             cut off. None: 30 for the head, and any time for the body.
     """
 
-    median: Positive
-    p95: Positive | None = None
+    median: ServiceTime
+    p95: ServiceTime | None = None
     concurrency: Count = 8
     queue: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 64
     timeout: Positive = 10.0
