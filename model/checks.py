@@ -426,6 +426,6 @@ def _unknown_target(plan: Plan, path: KeyPath, noun: str, name: str) -> Problem:
     if "*" in name:
         return Problem(path, f"no {noun} is like {shown(name)}", "`thongsuot plan` names all links")
     code = touched_province(name if noun == "link" else f"->{name}")
-    if code in places.provinces() and code not in plan.stack.provinces:
+    if code and code in places.provinces() and code not in plan.stack.provinces:
         return _no_province(path, code)
     return _unknown(path, noun, name, [link.name for link in plan.links] if noun == "link" else plan.systems)
