@@ -71,6 +71,9 @@ DEFECTS: dict[str, Defect] = {
     "migration-skips": Defect(
         "a migration leaves archived dossiers behind, and attachments of others", 18, ("lost", "divergent")
     ),
+    "migration-forgets-accounts": Defect(
+        "a migration leaves every fifth officer's account of the old provinces behind", 19, ("lost",)
+    ),
     "migration-splits": Defect(
         "a migration sends every dossier of a split commune to the default successor", 24, ("misrouted",)
     ),

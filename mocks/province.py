@@ -50,6 +50,7 @@ from mocks.worklist import Claim, Claimed, Waiting
 from model import procedures
 from model.dossier import Channel, State, TransitionError, next_state
 from model.links import PEOPLE, Link, province_of
+from model.migration import officers
 
 SESSION_LIFE = 8 * 3600.0  # seconds
 INLINE_WAIT = 60.0  # seconds; clients in the field read with this time-out and no retry [P]
@@ -155,7 +156,9 @@ class Province(DossierSystem):
         await super().start()
         if self._defects.on("counter-in-memory"):
             await self.store.write(lambda connection: connection.execute("DELETE FROM counters") and None)
-        await self.mover.start(stock.made(self.surroundings.seed, self.code, self.surroundings.stock.get(self.code, 0)))
+        seed, count = self.surroundings.seed, self.surroundings.stock.get(self.code, 0)
+        accounts = stock.accounts(seed, self.code, officers(count))
+        await self.mover.start(stock.made(seed, self.code, count), accounts)
 
     async def stop(self) -> None:
         """Stop the migration between two batches, and everything else."""
@@ -224,10 +227,11 @@ class Province(DossierSystem):
         return False
 
     async def open_session(self, call: Call[OfficerLogin]) -> Session:
-        """Log an officer of a commune's or the province's centre in, or of one of its branches."""
+        """Log an officer of a commune's or the province's centre in, of one of its branches, or one who moved here."""
         account = call.content.account
-        place = account.removeprefix(PREFIX)
-        known = account.startswith(PREFIX) and self._centres.receives(place)
+        moved = self.mover.officers.place_of(account)
+        place = moved or account.removeprefix(PREFIX)
+        known = moved is not None or (account.startswith(PREFIX) and self._centres.receives(place))
         right = hmac.compare_digest(call.content.password.encode(), password(account).encode())
         if not (known and right) or self.control.strikes("missing-accounts", account):
             raise Refusal(401, "unauthorised", "account or password is wrong")
