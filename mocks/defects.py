@@ -123,7 +123,7 @@ DEFECTS: dict[str, Defect] = {
         "a dossier that a helper sends for a citizen is the helper's: the citizen doesn't find it", 6, ("availability",)
     ),
     "stub-void": Defect(
-        "the number on the stub that a mobile team gives out leads to no dossier", 28, ("availability",)
+        "the number on the stub that a mobile team gives out leads to no dossier", 28, ("availability", "lost")
     ),
     "no-throttle": Defect("the portal lets one account submit as fast as it can", 8, ("availability",)),
 }

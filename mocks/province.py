@@ -11,12 +11,26 @@ from typing import Literal, cast
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from mocks import attachments, drafts, help, intake, keys, migration, outbox, public_ui, register, stock, worklist
+from mocks import (
+    attachments,
+    drafts,
+    entries,
+    help,
+    intake,
+    keys,
+    migration,
+    outbox,
+    public_ui,
+    register,
+    stock,
+    worklist,
+)
 from mocks.attachments import HAND_OVER
 from mocks.centres import Centres
 from mocks.chancery import Chancery
 from mocks.help import Help
 from mocks.incidents import Incidents
+from mocks.keys import Keys
 from mocks.messages import (
     CREATE,
     ITEM_EXISTS,
@@ -38,6 +52,7 @@ from mocks.portal import EXISTS, ITEM_REFUSED, new_of
 from mocks.province_sync import PortalSync
 from mocks.public_ui import PublicInterface
 from mocks.store import Store
+from mocks.stubs import SCHEMA as STUBS
 from mocks.stubs import Stubs
 from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
 from mocks.tokens import Claims, Signer, TokenError
@@ -114,7 +129,7 @@ class Province(DossierSystem):
     faults = DossierSystem.faults | {"missing-workflow", "missing-accounts", "early-closure"}
 
     schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}{VERIFICATION}{migration.SCHEMA}
-        {drafts.SCHEMA}{attachments.SCHEMA}{public_ui.SCHEMA}{help.SCHEMA}
+        {drafts.SCHEMA}{attachments.SCHEMA}{public_ui.SCHEMA}{help.SCHEMA}{STUBS}
         CREATE INDEX IF NOT EXISTS open_of_commune ON dossiers(commune, id) WHERE {register.OPEN};
         CREATE INDEX IF NOT EXISTS open_of_province ON dossiers(id) WHERE {register.OPEN};
     """
@@ -170,6 +185,7 @@ class Province(DossierSystem):
         officer = self._officer
         self._verification = Verification(self, officer)
         self._chancery = Chancery(self, officer)
+        stubs = Stubs(self.store, Keys(self._defects.on("duplicate-on-retry")), self._defects)
         return (
             *self._verification.routes(),
             *self._chancery.routes(),
@@ -200,7 +216,8 @@ class Province(DossierSystem):
             *self.drafts.routes(officer, self.take_in),
             *Help(self.drafts, self._defects).routes(officer),
             *self._centres.routes(officer),
-            *Stubs(self.store, self._defects).routes(),
+            *stubs.routes(officer),
+            entries.route(entries.chained(self._verification.page, stubs.page)),
             *self.attachments.routes(officer),
             *self._interface.routes(self.control.check if self.surroundings.token else None),
             *migration.routes(self.mover, self.control),

@@ -349,6 +349,7 @@ EXPECTED: dict[str, dict[str, float]] = {
         "mobile.attach": 1,
         "mobile.resume_draft": 1 + drafts.LATER,
         "mobile.intake": 1,
+        "mobile.hand_out": 1,
         "mobile.stub": 1,
     },
     "shift-intake": {"province.session": 0.01, "province.intake": 1 + DOUBLE_SUBMIT},
