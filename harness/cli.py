@@ -276,12 +276,13 @@ def report(record: RecordFolder) -> int:
 
 @app.command(
     epilog="Examples: thongsuot selftest · thongsuot selftest f05-lost-after-commit · "
-    "thongsuot selftest --defect drop-sync · thongsuot selftest --seeds 20 --jobs 2"
+    "thongsuot selftest --defect drop-sync · thongsuot selftest --fewest --seeds 20 --jobs 2"
 )
 def selftest(
-    campaigns: Annotated[list[str] | None, typer.Argument(help="Shipped drills; default: all.")] = None,
+    campaigns: Annotated[list[str] | None, typer.Argument(help="Shipped campaigns; default: every drill.")] = None,
     defects: DefectNames = None,
-    seeds: Annotated[int, typer.Option(min=0, help="Healthy runs of each drill.")] = 1,
+    fewest: Annotated[bool, typer.Option("--fewest", help="As few campaigns as have every check.")] = False,
+    seeds: Annotated[int, typer.Option(min=0, help="Healthy runs of each campaign.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, max=16, help="Runs at a time.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder of logs, and of the records that went wrong.")] = None,
     toxiproxy: ToxiproxyChoice = "auto",
@@ -292,10 +293,15 @@ def selftest(
 
     _check_choice(toxiproxy)
     plans = {name: read_campaign(name, None, None, None) for name in campaigns or shipped()}
-    plans = {name: plan for name, plan in plans.items() if plan.drill}
+    if fewest:
+        plans = trying.fewest(plans)
+    elif not campaigns:
+        plans = {name: plan for name, plan in plans.items() if plan.drill}
     folder = out or Path("runs") / f"selftest-{time.strftime('%Y%m%d-%H%M%S')}"
     trials = trying.run(trying.cases(plans, seeds, defects or ()), folder, jobs, toxiproxy, out_console)
     wrong = sum(not trial.right for trial in trials)
+    if any(trial.case.defect for trial in trials):
+        out_console.print(trying.matrix(trials))
     out_console.print(Text(f"{len(trials) - wrong} of {len(trials)} as they must; {folder / 'selftest.json'}"))
     return FAIL if wrong else PASS
 

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from harness.errors import UsageError
 from mocks.defects import DEFECTS
+from model.books import keepers
 from model.plan import Plan
 
 PATIENCE = 600.0
@@ -75,6 +77,24 @@ def cases(plans: Mapping[str, Plan], seeds: int, defects: Sequence[str] = ()) ->
         yield from (Case(name, plan.seed, defect) for defect in weaknesses if not defects or defect in defects)
 
 
+def checks(plan: Plan) -> set[str]:
+    """Return the checks of a campaign that not every campaign has: indicators, books, migration, alerts."""
+    books = keepers(plan.stack.provinces, plan.stack.platforms).values()
+    found = {objective.indicator for objective in plan.objectives} | {book for kept in books for book in kept}
+    return found | ({"migration"} if plan.migration else set()) | ({"alerts"} if plan.alerts else set())
+
+
+def fewest(plans: Mapping[str, Plan]) -> dict[str, Plan]:
+    """Choose campaigns that together have every check: always the one with the most that are still missing."""
+    missing = set[str]().union(*map(checks, plans.values()))
+    chosen = {}
+    while missing:
+        name = max(plans, key=lambda name: (len(checks(plans[name]) & missing), -plans[name].duration))
+        chosen[name] = plans[name]
+        missing -= checks(plans[name])
+    return chosen
+
+
 def run(chosen: Iterable[Case], out: Path, jobs: int, toxiproxy: str, console: Console) -> list[Trial]:
     """Run cases, some at a time, and print each as it ends; keeps the records of those that ended wrong."""
     waiting = list(chosen)
@@ -128,6 +148,28 @@ def is_right(case: Case, verdict: str, checks: Sequence[str]) -> bool:
     if case.defect is None:
         return verdict == "pass"
     return verdict == "fail" and bool(set(checks) & set(DEFECTS[case.defect].seen_by))
+
+
+def matrix(trials: Sequence[Trial]) -> Table:
+    """Return which check saw which defect: ● saw it and is meant to, ○ saw it as well; · is meant to and didn't."""
+    tried = sorted((trial for trial in trials if trial.case.defect), key=lambda trial: trial.case.defect or "")
+    columns = sorted({check for trial in tried for check in (*trial.checks, *_meant(trial))})
+    table = Table("defect", "campaign", box=None, header_style="bold")
+    for check in columns:
+        table.add_column(check.replace("_", "\n"), justify="center", vertical="bottom")
+    for trial in tried:
+        table.add_row(str(trial.case.defect), trial.case.campaign, *(_mark(trial, check) for check in columns))
+    return table
+
+
+def _meant(trial: Trial) -> tuple[str, ...]:
+    return DEFECTS[trial.case.defect].seen_by if trial.case.defect else ()
+
+
+def _mark(trial: Trial, check: str) -> str:
+    if check in trial.checks:
+        return "●" if check in _meant(trial) else "○"
+    return "·" if check in _meant(trial) else ""
 
 
 def _line(trial: Trial, number: int, total: int) -> Text:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from mocks import dossier_pages, openapi, pages, register, units, wire
 from mocks.attachments import Attachments
@@ -122,7 +122,7 @@ class System:
         """Return the routes that only this kind of system has."""
         return ()
 
-    def application(self) -> Starlette:
+    def application(self) -> ASGIApp:
         """Return the system as an ASGI application."""
         if self.capacity is None:
             return wire.application(self.routes, self.metrics, self.control.intercept)

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mocks import deadline
 from mocks.metrics import Metrics
@@ -157,7 +157,7 @@ class Front:
 
 def application(
     routes: Sequence[Route], metrics: Metrics, intercept: Intercept = lambda: None, front: Front | None = None
-) -> Starlette:
+) -> ASGIApp:
     """Return the ASGI application of a route table.
 
     Args:
@@ -173,14 +173,19 @@ def application(
         headers = getattr(error, "headers", None)  # of a 405: what is allowed
         return _response(Refusal(status, "unknown", f"no {request.method} {request.url.path} here", headers).reply())
 
-    app = Starlette(
-        routes=[
-            StarletteRoute(route.path, _Endpoint(route, metrics, intercept, front), methods=[route.method])
-            for route in routes
-        ],
+    endpoints = [(route, _Endpoint(route, metrics, intercept, front)) for route in routes]
+    exact = {(route.method, route.path): endpoint for route, endpoint in endpoints if "{" not in route.path}
+    matching = Starlette(
+        routes=[StarletteRoute(route.path, endpoint, methods=[route.method]) for route, endpoint in endpoints],
         exception_handlers={HTTPException: unmatched},
     )
-    app.router.redirect_slashes = False
+    matching.router.redirect_slashes = False
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        """Look a path without parameters up; matching all routes in turn costs 10 % of a submission."""
+        found = exact.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        await (found or matching)(scope, receive, send)
+
     return app
 
 
@@ -295,6 +300,8 @@ async def _raw(route: Route, request: Request, client_timeout: float | None) -> 
     """Return the content as it came; raises Refusal 408 where a client takes too long over it."""
     if not reads(route):
         return bytes(request.scope["query_string"]) if route.source == "query" else b""
+    if client_timeout is None:
+        return await _read(request)
     try:
         async with asyncio.timeout(client_timeout):
             return await _read(request)

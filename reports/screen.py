@@ -58,54 +58,64 @@ key <> '' AND code <> '' AND province <> '' AND commune <> '' AND hash <> ''
 AND system IN ('national', 'province:' || province) AND system IN (FROM readable)
 """
 
+SLOT = "CASE WHEN system = 'national' THEN 0 ELSE 1 END"
+MARK = "hash(hash(hash(key, province, commune, hash), hash(code)), {slot}, {path})"
+EXPECTED = " + ".join(
+    f"hash(hash(intended.place, intended.code), {slot}, {path})::HUGEINT"
+    for slot in (0, 1)
+    for path in ("0::BIGINT", "held.path")
+)
+"""The marks of a dossier's four readings, as they must be by what was written and by one final history, added up.
+
+One reading more makes another sum, also one that isn't sound: its mark is 1.
+"""
+
 COMPARED = f"""
 CREATE TEMP TABLE held AS
-SELECT
-    person, min(place) AS place, min(code) AS code, min(path) AS path,
-    count(*) = 4 AND sum(slot) = 4369 AND min(place) = max(place) AND min(code) = max(code)
-        AND count(path) = 2 AND min(path) = max(path) AND min(ending) = max(ending)
-        AND max(earlier) <= min(sequence) AND bool_and(sound) AS clear
+SELECT person, sum(mark) AS marks, max(path) AS path, max(earlier) AS earlier
 FROM (
     SELECT
-        hash(coalesce(key, '')) AS person, hash(key, province, commune, hash) AS place, hash(code) AS code,
-        CASE WHEN system = 'national' THEN 1 ELSE 16 END AS slot,
-        NULL::BIGINT AS path, NULL::UBIGINT AS ending, sequence AS earlier, NULL::INTEGER AS sequence,
-        coalesce({SOUND}, false) AS sound
+        hash(coalesce(key, '')) AS person, NULL::BIGINT AS path, sequence AS earlier,
+        CASE WHEN {SOUND} THEN {MARK.format(slot=SLOT, path="0::BIGINT")} ELSE 1 END AS mark
     FROM reads WHERE "pass" = 1
     UNION ALL
     SELECT
-        hash(coalesce(key, '')), hash(key, province, commune, hash), hash(code),
-        CASE WHEN system = 'national' THEN 256 ELSE 4096 END,
-        {PATH}, hash(state, sequence), NULL, sequence,
-        coalesce({SOUND} AND {ORDERLY}, false)
-    FROM ({FINAL})
+        hash(coalesce(key, '')), path, NULL,
+        CASE WHEN {SOUND} AND {ORDERLY} AND path > 0 THEN {MARK.format(slot=SLOT, path="path")} ELSE 1 END
+    FROM (SELECT *, {PATH} AS path FROM ({FINAL}))
 )
 GROUP BY person;
 
 CREATE TEMP TABLE intended AS
 SELECT
     person, min(place) AS place, min(code) AS code, bool_and(online) AS online,
-    min(place) = max(place) AND min(code) = max(code) AND min(unit) = max(unit) AND min(online) = max(online) AS clear
+    min(place) = max(place) AND min(code) = max(code) AND min(unit) = max(unit) AS clear
 FROM (
     SELECT
-        hash(coalesce(key, '')) AS person, operation = 'submit' AS online, hash(key, province, commune) AS unit,
+        hash(coalesce(key, '')) AS person, operation = 'submit' AS online,
+        hash(key, province, commune, operation) AS unit,
         CASE WHEN hash <> '' THEN hash(key, province, commune, hash) END AS place,
         CASE WHEN event = 'ok' THEN hash(coalesce(dossier, '')) END AS code
     FROM ledger WHERE operation IN {CREATIONS}
 )
 GROUP BY person;
 
-CREATE TEMP TABLE screened AS
-SELECT held.person, held.code, held.path
-FROM held JOIN intended
-    ON intended.person = held.person AND intended.place = held.place AND intended.code = held.code
-WHERE held.clear AND intended.clear AND intended.online = ((held.path & 15) = {State.REGISTERED.value});
-
-CREATE TEMP TABLE suspects AS
-SELECT person FROM held UNION SELECT person FROM intended
-EXCEPT SELECT person FROM screened;
+CREATE TEMP TABLE compared AS
+SELECT
+    coalesce(held.person, intended.person) AS person, intended.code, held.path,
+    coalesce(
+        intended.clear AND held.marks = {EXPECTED}
+        AND (held.earlier <= 1 OR held.path >> (4 * (held.earlier - 1)) > 0)
+        AND intended.online = ((held.path & 15) = {State.REGISTERED.value}),
+        false
+    ) AS clear
+FROM held FULL JOIN intended ON intended.person = held.person;
 DROP TABLE held;
 DROP TABLE intended;
+
+CREATE TEMP TABLE screened AS SELECT person, code, path FROM compared WHERE clear;
+CREATE TEMP TABLE suspects AS SELECT person FROM compared WHERE NOT clear;
+DROP TABLE compared;
 """
 """Needs ``readable(system)``.
 

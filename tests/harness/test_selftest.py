@@ -7,7 +7,8 @@ from rich.console import Console
 
 from harness.cli import read_campaign
 from harness.errors import UsageError
-from harness.selftest import Case, cases, failed_checks, is_right, run
+from harness.selftest import Case, Trial, cases, checks, failed_checks, fewest, is_right, matrix, run
+from model.campaign import shipped
 
 F5 = "f05-lost-after-commit"
 PLANS = {F5: read_campaign(F5, None, None, None)}
@@ -22,6 +23,29 @@ def test_each_weakness_is_tried_once_and_health_with_every_seed() -> None:
 def test_a_defect_alone_is_tried_where_it_is_looked_for() -> None:
     assert list(cases(PLANS, 3, ["drop-sync"])) == [Case(F5, 5, "drop-sync")]
     assert list(cases(PLANS, 3, ["collapse-status"])) == []
+
+
+def test_the_fewest_campaigns_have_every_check() -> None:
+    plans = {name: read_campaign(name, None, None, None) for name in shipped()}
+    chosen = fewest(plans)
+    assert set().union(*map(checks, chosen.values())) == set().union(*map(checks, plans.values()))
+    assert len(chosen) < len(plans) / 3
+    for name in chosen:
+        others = {other: plan for other, plan in chosen.items() if other != name}
+        assert checks(plans[name]) - set().union(*map(checks, others.values())), f"{name} isn't needed"
+
+
+def test_the_matrix_tells_who_saw_what() -> None:
+    trials = [
+        Trial(Case(F5, 5), "pass", (), (), 60.0, True),
+        Trial(Case(F5, 5, "drop-sync"), "fail", ("availability", "lost"), (), 60.0, True),
+    ]
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(matrix(trials))
+    header, row = (line.split() for line in captured.get().splitlines())
+    assert header == ["defect", "campaign", "availability", "divergent", "lost", "regressed"]
+    assert row == ["drop-sync", F5, "○", "·", "●", "·"]
 
 
 def test_nothing_to_try_is_a_usage_error(tmp_path: Path) -> None:

@@ -120,6 +120,13 @@ def move(scene: Scene, chance: random.Random) -> None:
             row[READ["system"]] = {"province:01": "province:79"}.get(row[READ["system"]], "province:01")
 
 
+def copy(scene: Scene, chance: random.Random) -> None:
+    for number in (1, 2):
+        row = list(reads(scene, "province", number)[0])
+        row[READ["system"]] = {"province:01": "province:79"}.get(row[READ["system"]], "province:01")
+        scene.rows["reads"].append(row)
+
+
 MUTATIONS: dict[str, tuple[str, Callable[[Scene, random.Random], None]]] = {
     "gone from the portal": ("lost", drop(("portal", 1), ("portal", 2))),
     "gone from the province": ("lost", drop(("province", 1), ("province", 2))),
@@ -138,6 +145,7 @@ MUTATIONS: dict[str, tuple[str, Callable[[Scene, random.Random], None]]] = {
     "refused dossier": ("resurrected", add_resurrected),
     "other commune": ("misrouted", change("commune", lambda _: "00001", "portal", "province")),
     "other province's system": ("misrouted", move),
+    "another province's system as well": ("misrouted", copy),
 }
 
 
