@@ -18,6 +18,8 @@ PAGE = 1000
 """Dossiers that one listing request asks for."""
 TIMEOUT = 5.0
 """Seconds that a request may take."""
+PATHS = {"before": "staged", "after": "moved"}
+"""What a province lists, before and after."""
 AGAIN = 0.25
 """Seconds after which a system that can't be reached is asked again."""
 
@@ -109,13 +111,15 @@ class Migration:
 
     def _read(self, moment: str, system: str) -> None:
         """Write one listing of a province into the record, and its counts and hash into an event."""
-        count, reason, holdings = 0, "", {}
-        path = self._record.spool("stock", f"{system.replace(':', '-')}-{moment}")
-        with path.open("w", encoding="utf-8", newline="") as file:
+        count, accounts, reason, holdings = 0, 0, "", {}
+        with self._spool("stock", moment, system) as file, self._spool("accounts", moment, system) as people:
             try:
                 with httpx.Client(timeout=TIMEOUT, trust_env=False) as client:
                     base = f"http://{self._addresses[system]}/migration"
-                    count = _write(file, moment, system, _listed(client, base, moment))
+                    count = _write(file, moment, system, _listed(client, f"{base}/{PATHS[moment]}"))
+                    accounts = _write_accounts(
+                        people, moment, system, _listed(client, f"{base}/{PATHS[moment]}-accounts")
+                    )
                     holdings = client.get(f"{base}/holdings").raise_for_status().json()[moment]
             except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
                 reason = f"{type(error).__name__}: {error}"
@@ -124,17 +128,21 @@ class Migration:
             system=system,
             moment=moment,
             dossiers=count,
+            accounts=accounts,
             complete=not reason,
             reason=reason,
             holdings=holdings,
         )
 
+    def _spool(self, table: str, moment: str, system: str) -> TextIO:
+        path = self._record.spool(table, f"{system.replace(':', '-')}-{moment}")
+        return path.open("w", encoding="utf-8", newline="")
 
-def _listed(client: httpx.Client, base: str, moment: str) -> Iterator[dict[str, Any]]:
+
+def _listed(client: httpx.Client, address: str) -> Iterator[dict[str, Any]]:
     cursor: str | None = ""
-    path = {"before": "staged", "after": "moved"}[moment]
     while cursor is not None:
-        page = client.get(f"{base}/{path}", params={"after": cursor, "limit": PAGE}).raise_for_status().json()
+        page = client.get(address, params={"after": cursor, "limit": PAGE}).raise_for_status().json()
         yield from page["items"]
         cursor = page["next"]
 
@@ -151,7 +159,16 @@ def _write(file: TextIO, moment: str, system: str, items: Iterator[dict[str, Any
     return count
 
 
+def _write_accounts(file: TextIO, moment: str, system: str, items: Iterator[dict[str, Any]]) -> int:
+    rows, count = csv.writer(file, lineterminator="\n"), 0
+    for item in items:
+        commune = item["commune"] if moment == "after" else expected(item["legacy_commune"], item["hamlet"])
+        rows.writerow([moment, system, item["name"], item["role"], item["province"], commune, item["hash"]])
+        count += 1
+    return count
+
+
 def expected(legacy_commune: str, hamlet: str) -> str:
-    """Return the commune that a legacy dossier belongs to now, by the official table; empty where nobody knows."""
+    """Return the commune that a dossier or officer belongs to now, by the official table; empty where nobody knows."""
     unit = places.successors(legacy_commune)
     return (hamlets.successor(unit, hamlet) if unit else None) or ""

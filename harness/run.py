@@ -404,7 +404,7 @@ def read_back(plan: Plan, parts: Parts, live: Live, interrupt: Interrupt, progre
             parts.events.write("interrupted")
         progress.step("reading every dossier, twice")
         reader.read()
-        reader.read_entries(keepers(plan.stack.provinces, plan.stack.platforms))
+        reader.read_entries(keepers(plan.stack.provinces, plan.stack.platforms, plan.stack.mobile))
     finally:
         reader.close()
 

@@ -1,6 +1,7 @@
 """The register of administrative units: versions of the table, and look-ups of a code.
 
-Around T_cutover it has two: the one that was announced by 25 June [S1], and from T_cutover on the one in force.
+Around T_cutover it has two: the one that was announced by 25 June [S1], and from T_cutover on the one in force, in
+which some names are corrected [A].
 """
 
 import time
@@ -71,11 +72,13 @@ class Codes(System):
     async def look_up(self, call: Call[OnDay]) -> Unit:
         """Say what a code stands for."""
         await self.database()
-        table, code = unit_table.official(), call.path["code"]
+        table = unit_table.official() if self._in_force() else unit_table.announced()
+        code = call.path["code"]
         old = unit_table.is_old(table, code, call.content.valid_on)
         row = unit_table.row_of(table, code, old)
         listed = unit_table.candidates(code, row) if old else []
-        return Unit(code, unit_table.status_of(code, row), list(row), listed, table.version)
+        name = unit_table.name_of(table, code, old)
+        return Unit(code, unit_table.status_of(code, row), list(row), listed, table.version, name=name)
 
 
 def _listed(after: int, limit: int) -> Rows:

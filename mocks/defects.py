@@ -71,6 +71,9 @@ DEFECTS: dict[str, Defect] = {
     "migration-skips": Defect(
         "a migration leaves archived dossiers behind, and attachments of others", 18, ("lost", "divergent")
     ),
+    "migration-forgets-accounts": Defect(
+        "a migration leaves every fifth officer's account of the old provinces behind", 19, ("lost",)
+    ),
     "migration-splits": Defect(
         "a migration sends every dossier of a split commune to the default successor", 24, ("misrouted",)
     ),
@@ -120,7 +123,7 @@ DEFECTS: dict[str, Defect] = {
         "a dossier that a helper sends for a citizen is the helper's: the citizen doesn't find it", 6, ("availability",)
     ),
     "stub-void": Defect(
-        "the number on the stub that a mobile team gives out leads to no dossier", 28, ("availability",)
+        "the number on the stub that a mobile team gives out leads to no dossier", 28, ("availability", "lost")
     ),
     "back-pressure-ignored": Defect(
         "who is told to come again later, with Retry-After, sends again at once, without end", 21, ("retry_rate",)

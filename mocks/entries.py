@@ -39,6 +39,25 @@ def shelf(read: Read) -> Shelf:
     return Shelf("entries", "Sổ (book)", ("Sổ", "Khóa", "Của", "Giá trị"), rows)
 
 
+SPAN = 10**15
+"""Positions of each book of several, one after the other."""
+
+
+def chained(*reads: Read) -> Read:
+    """Return what reads several books as one, the first one first."""
+
+    def read(after: int, limit: int) -> tuple[list[Entry], int | None]:
+        number, position = divmod(after, SPAN)
+        if number >= len(reads):
+            return [], None
+        items, last = reads[number](position, limit)
+        if last is None:
+            return items, (number + 1) * SPAN if number + 1 < len(reads) else None
+        return items, number * SPAN + last
+
+    return read
+
+
 def route(read: Read) -> Route:
     """Return the route that lists entries."""
 

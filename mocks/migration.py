@@ -2,7 +2,7 @@
 
 Every batch is one transaction: dossiers are stored under the commune of today, with archive flag and attachments, and
 marked as moved. So a job that is killed goes on where it was when its system starts again, and moving twice changes
-nothing. A dossier keeps its code: people hold the receipt.
+nothing. A dossier keeps its code: people hold the receipt. Officers' accounts go first: see ``mocks.officers``.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from mocks import register
 from mocks.control import Control
 from mocks.defects import Defects
 from mocks.migration_messages import (
+    AccountPage,
     Holding,
     Holdings,
     JobState,
@@ -27,17 +28,20 @@ from mocks.migration_messages import (
     Order,
     PageOf,
     Progress,
+    StagedAccountPage,
     StagedItem,
     StagedPage,
 )
+from mocks.officers import SCHEMA as ACCOUNTS
+from mocks.officers import Officers
 from mocks.register import New, next_code
-from mocks.stock import Attachment, Legacy
+from mocks.stock import Account, Attachment, Legacy
 from mocks.store import Store
 from mocks.units import Units
 from mocks.wire import Call, Nothing, Refusal, Route
 from model import places
 
-SCHEMA = """
+SCHEMA = f"""{ACCOUNTS}
 CREATE TABLE IF NOT EXISTS staged(
     number INTEGER PRIMARY KEY, dossier BLOB NOT NULL, moved INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS staged_waiting ON staged(number) WHERE moved = 0;
@@ -57,17 +61,22 @@ class Mover:
         store: The province's.
         units: Its unit table.
         defects: Seeded defects that are on.
+
+    Attributes:
+        officers: The accounts that move with the dossiers.
     """
 
     def __init__(self, store: Store, units: Units, defects: Defects) -> None:
+        self.officers = Officers(store, units, defects)
         self._store = store
         self._units = units
         self._defects = defects
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, dossiers: list[Legacy]) -> None:
+    async def start(self, dossiers: list[Legacy], accounts: list[Account]) -> None:
         """Fill the staging store at the first start; go on with a job that was interrupted."""
         if dossiers and not self._count("staged"):
+            await self._store.write(lambda connection: self.officers.stage(connection, accounts))
             rows = [(legacy.number, msgspec.json.encode(legacy)) for legacy in dossiers]
             statement = "INSERT INTO staged(number, dossier) VALUES(?, ?) ON CONFLICT DO NOTHING"
             await self._store.write(lambda connection: connection.executemany(statement, rows))
@@ -108,7 +117,8 @@ class Mover:
 
     def holdings(self) -> Holdings:
         """Count and hash what there was, and what has been moved."""
-        return Holdings(_holding(self._staged(0, -1)), _holding(self._moved(0, -1)[0]))
+        before = _holding(self._staged(0, -1), self.officers.before())
+        return Holdings(before, _holding(self._moved(0, -1)[0], self.officers.after()))
 
     def staged(self, asked: PageOf) -> StagedPage:
         """List what there was before."""
@@ -141,7 +151,9 @@ class Mover:
             await asyncio.sleep(max(0.0, number / rate - (time.monotonic() - began)))
 
     def _move(self, connection: sqlite3.Connection, batch: int) -> int:
-        """Move the next dossiers in one transaction; returns how many, 0 when all are done."""
+        """Move the next accounts or dossiers in one transaction; returns how many, 0 when all are done."""
+        if accounts := self.officers.move(connection, batch):
+            return accounts
         statement = "SELECT dossier FROM staged WHERE moved = 0 ORDER BY number LIMIT ?"
         waiting = [msgspec.json.decode(row[0], type=Legacy) for row in connection.execute(statement, (batch,))]
         for legacy in waiting:
@@ -206,13 +218,13 @@ def _attachments(text: str) -> list[Attachment]:
     return msgspec.json.decode(text, type=list[Attachment])
 
 
-def _holding(items: Sequence[StagedItem | MovedItem]) -> Holding:
+def _holding(items: Sequence[StagedItem | MovedItem], accounts: tuple[int, str]) -> Holding:
     lines = sorted(
         (item.code, item.hash, item.state, item.archived, [attachment.hash for attachment in item.attachments])
         for item in items
     )
     digest = hashlib.sha256(json.dumps(lines).encode()).hexdigest()
-    return Holding(len(lines), sum(line[3] for line in lines), sum(len(line[4]) for line in lines), digest)
+    return Holding(len(lines), sum(line[3] for line in lines), sum(len(line[4]) for line in lines), digest, *accounts)
 
 
 def routes(mover: Mover, control: Control) -> tuple[Route, ...]:
@@ -233,11 +245,34 @@ def routes(mover: Mover, control: Control) -> tuple[Route, ...]:
     async def moved(call: Call[PageOf]) -> MovedPage:
         return mover.moved(call.content)
 
+    async def staged_accounts(call: Call[PageOf]) -> StagedAccountPage:
+        return mover.officers.staged(call.content)
+
+    async def moved_accounts(call: Call[PageOf]) -> AccountPage:
+        return mover.officers.moved(call.content)
+
+    listings = (
+        ("staged", staged, StagedPage),
+        ("moved", moved, MovedPage),
+        ("staged-accounts", staged_accounts, StagedAccountPage),
+        ("moved-accounts", moved_accounts, AccountPage),
+    )
     shown: tuple[Route, ...] = (
         Route("GET", "/migration", "migration", progress, gives=Progress, spared=True),
         Route("GET", "/migration/holdings", "migration_holdings", holdings, gives=Holdings, spared=True),
-        Route("GET", "/migration/staged", "migration_staged", staged, PageOf, StagedPage, "query", spared=True),
-        Route("GET", "/migration/moved", "migration_moved", moved, PageOf, MovedPage, "query", spared=True),
+        *(
+            Route(
+                "GET",
+                f"/migration/{name}",
+                f"migration_{name.replace('-', '_')}",
+                handler,
+                PageOf,
+                page,
+                "query",
+                spared=True,
+            )
+            for name, handler, page in listings
+        ),
     )
     ordered = Route(
         "POST", "/control/migration", "migration_order", order, Order, Progress, auth=control.check, spared=True,

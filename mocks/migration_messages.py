@@ -26,12 +26,17 @@ class Progress(msgspec.Struct):
 
 
 class Holding(msgspec.Struct):
-    """Counts, and one SHA-256 over codes, payload hashes, states, archive flags and attachments' hashes."""
+    """Counts, and one SHA-256 over codes, payload hashes, states, archive flags and attachments' hashes.
+
+    ``accounts`` are officers', ``accounts_digest`` a SHA-256 over their names, roles and hashes.
+    """
 
     dossiers: int
     archived: int
     attachments: int
     digest: str
+    accounts: int
+    accounts_digest: str
 
 
 class Holdings(msgspec.Struct):
@@ -82,6 +87,42 @@ class MovedPage(msgspec.Struct):
     """Migrated dossiers in the order of moving; ``next`` is null at the end."""
 
     items: list[MovedItem]
+    next: str | None
+
+
+class StagedAccountItem(msgspec.Struct):
+    """An officer's account as it was before the migration."""
+
+    name: str
+    role: str
+    province: str
+    legacy_commune: str
+    hamlet: str
+    hash: str
+    moved: bool
+
+
+class StagedAccountPage(msgspec.Struct):
+    """Accounts in the order of their numbers; ``next`` is null at the end."""
+
+    items: list[StagedAccountItem]
+    next: str | None
+
+
+class AccountItem(msgspec.Struct):
+    """An officer's account as the province has it now."""
+
+    name: str
+    role: str
+    province: str
+    commune: str
+    hash: str
+
+
+class AccountPage(msgspec.Struct):
+    """Migrated accounts in the order of moving; ``next`` is null at the end."""
+
+    items: list[AccountItem]
     next: str | None
 
 

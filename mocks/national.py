@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from mocks import assisted, attachments, drafts, intake, keys, outbox, register
+from mocks import assisted, attachments, drafts, entries, intake, keys, outbox, register
 from mocks.assisted import Assistance
 from mocks.attachments import HAND_OVER
 from mocks.messages import (
@@ -134,6 +134,7 @@ class National(DossierSystem):
         self._verification = Verification(self, citizen)
         return (
             *self._verification.routes(),
+            *((entries.route(self._verification.page),) if self._verification.serves else ()),
             Route("POST", "/sync", "sync", self.sync, SyncCall, SyncReply, peers=True, speaks=SPOKEN),
             Route("POST", "/login", "login", self.login, Login, Session, peers=True, refuses=(401,)),
             Route("POST", "/session", "session", self.open_session, AccessToken, CitizenSession, refuses=(401,)),

@@ -26,6 +26,7 @@ _REASONS = {
     401: "No session, or not a valid one",
     403: "Not this one's to do",
     404: "Unknown",
+    408: "The body came too slowly",
     409: "The state forbids it",
     410: "Closed",
     413: "The body is too large",
@@ -100,7 +101,7 @@ def refusals(route: Route) -> set[int]:
     if route.keyed or route.takes is not Nothing or reads(route):
         found |= {400, 422}
     if reads(route):
-        found.add(413)
+        found |= {408, 413}
     return found
 
 

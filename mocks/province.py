@@ -11,12 +11,26 @@ from typing import Literal, cast
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from mocks import attachments, drafts, help, intake, keys, migration, outbox, public_ui, register, stock, worklist
+from mocks import (
+    attachments,
+    drafts,
+    entries,
+    help,
+    intake,
+    keys,
+    migration,
+    outbox,
+    public_ui,
+    register,
+    stock,
+    worklist,
+)
 from mocks.attachments import HAND_OVER
 from mocks.centres import Centres
 from mocks.chancery import Chancery
 from mocks.help import Help
 from mocks.incidents import Incidents
+from mocks.keys import Keys
 from mocks.messages import (
     CREATE,
     ITEM_EXISTS,
@@ -38,6 +52,7 @@ from mocks.portal import EXISTS, ITEM_REFUSED, new_of
 from mocks.province_sync import PortalSync
 from mocks.public_ui import PublicInterface
 from mocks.store import Store
+from mocks.stubs import SCHEMA as STUBS
 from mocks.stubs import Stubs
 from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
 from mocks.tokens import Claims, Signer, TokenError
@@ -50,6 +65,7 @@ from mocks.worklist import Claim, Claimed, Waiting
 from model import procedures
 from model.dossier import Channel, State, TransitionError, next_state
 from model.links import PEOPLE, Link, province_of
+from model.migration import officers
 
 SESSION_LIFE = 8 * 3600.0  # seconds
 INLINE_WAIT = 60.0  # seconds; clients in the field read with this time-out and no retry [P]
@@ -113,7 +129,7 @@ class Province(DossierSystem):
     faults = DossierSystem.faults | {"missing-workflow", "missing-accounts", "early-closure"}
 
     schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}{VERIFICATION}{migration.SCHEMA}
-        {drafts.SCHEMA}{attachments.SCHEMA}{public_ui.SCHEMA}{help.SCHEMA}
+        {drafts.SCHEMA}{attachments.SCHEMA}{public_ui.SCHEMA}{help.SCHEMA}{STUBS}
         CREATE INDEX IF NOT EXISTS open_of_commune ON dossiers(commune, id) WHERE {register.OPEN};
         CREATE INDEX IF NOT EXISTS open_of_province ON dossiers(id) WHERE {register.OPEN};
     """
@@ -155,7 +171,9 @@ class Province(DossierSystem):
         await super().start()
         if self._defects.on("counter-in-memory"):
             await self.store.write(lambda connection: connection.execute("DELETE FROM counters") and None)
-        await self.mover.start(stock.made(self.surroundings.seed, self.code, self.surroundings.stock.get(self.code, 0)))
+        seed, count = self.surroundings.seed, self.surroundings.stock.get(self.code, 0)
+        accounts = stock.accounts(seed, self.code, officers(count))
+        await self.mover.start(stock.made(seed, self.code, count), accounts)
 
     async def stop(self) -> None:
         """Stop the migration between two batches, and everything else."""
@@ -167,6 +185,7 @@ class Province(DossierSystem):
         officer = self._officer
         self._verification = Verification(self, officer)
         self._chancery = Chancery(self, officer)
+        stubs = Stubs(self.store, Keys(self._defects.on("duplicate-on-retry")), self._defects)
         return (
             *self._verification.routes(),
             *self._chancery.routes(),
@@ -197,7 +216,8 @@ class Province(DossierSystem):
             *self.drafts.routes(officer, self.take_in),
             *Help(self.drafts, self._defects).routes(officer),
             *self._centres.routes(officer),
-            *Stubs(self.store, self._defects).routes(),
+            *stubs.routes(officer),
+            entries.route(entries.chained(self._verification.page, stubs.page)),
             *self.attachments.routes(officer),
             *self._interface.routes(self.control.check if self.surroundings.token else None),
             *migration.routes(self.mover, self.control),
@@ -224,10 +244,11 @@ class Province(DossierSystem):
         return False
 
     async def open_session(self, call: Call[OfficerLogin]) -> Session:
-        """Log an officer of a commune's or the province's centre in, or of one of its branches."""
+        """Log an officer of a commune's or the province's centre in, of one of its branches, or one who moved here."""
         account = call.content.account
-        place = account.removeprefix(PREFIX)
-        known = account.startswith(PREFIX) and self._centres.receives(place)
+        moved = self.mover.officers.place_of(account)
+        place = moved or account.removeprefix(PREFIX)
+        known = moved is not None or (account.startswith(PREFIX) and self._centres.receives(place))
         right = hmac.compare_digest(call.content.password.encode(), password(account).encode())
         if not (known and right) or self.control.strikes("missing-accounts", account):
             raise Refusal(401, "unauthorised", "account or password is wrong")

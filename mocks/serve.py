@@ -16,7 +16,8 @@ from typing import Annotated, Any
 
 import msgspec
 import uvloop
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
@@ -43,7 +44,8 @@ from model.links import PLATFORMS, systems
 
 ADDRESS = "127.0.0.1"
 YOUNG = 20_000  # new objects between two searches for cycles: with Python's 700 they cost 8 % of a submission
-BACKLOG = 4096  # connections that wait to be accepted, and that are served at a time
+BACKLOG = 4096  # connections that wait to be accepted, and that are open at a time
+HEAD_TIMEOUT = 30.0  # seconds that a client has for the head of a request, from the answer before it on
 STOP_TIME = 2.0  # seconds that requests in flight get when the process is told to stop
 
 SYSTEMS: dict[str, type[System]] = {
@@ -191,6 +193,9 @@ def _sockets() -> Iterator[list[socket.socket]]:
 
 
 def _server(system: System, port: int, host: str) -> Any:
+    """Return a system's front end: it accepts so many connections at once, the kernel holds the others."""
+    capacity = system.capacity
+    timeout = (capacity and capacity.client_timeout) or HEAD_TIMEOUT
     return Server(
         system.application(),
         address=host,
@@ -199,6 +204,9 @@ def _server(system: System, port: int, host: str) -> Any:
         websockets=False,
         log_enabled=False,
         backlog=BACKLOG,
+        backpressure=(capacity and capacity.connections) or BACKLOG,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=round(timeout * 1000)),
     )
 
 

@@ -30,6 +30,7 @@ PATHS: tuple[tuple[State, ...], ...] = (
     (State.RECEIVED, State.PROCESSING, State.STOPPED),
 )
 LAST_DAY = datetime(2025, 6, 30, 17, 0, tzinfo=CLOCK)
+ROLES = ("cb", "cv", "ld", "vt")  # one-stop officer (cán bộ một cửa), specialist (chuyên viên), leader, clerk (văn thư)
 DAYS = 180  # before that, in which they were taken in
 
 
@@ -56,6 +57,33 @@ class Legacy(msgspec.Struct, frozen=True):
     history: list[tuple[int, int, float]]
     archived: bool
     attachments: list[Attachment]
+
+
+class Account(msgspec.Struct, frozen=True):
+    """An officer's account as an old province had it; ``hash`` is the SHA-256 (hex) of what else is known of them."""
+
+    number: int
+    name: str
+    role: str
+    province: str
+    legacy_commune: str
+    hamlet: str
+    hash: str
+
+
+def accounts(seed: int, province: str, count: int) -> list[Account]:
+    """Return so many officers' accounts of a province, numbered from 1; the old provinces and the roles take turns."""
+    luck = random.Random(f"{seed}:accounts:{province}")
+    homes = places.provinces()[province].formed_of
+    return [_account(luck, province, homes[number % len(homes)], number) for number in range(1, count + 1)]
+
+
+def _account(luck: random.Random, province: str, home: str, number: int) -> Account:
+    unit = luck.choice(_units(province, home, False) or _units(province, home, True))
+    names = list(hamlets.hamlets(unit))
+    role = ROLES[number % len(ROLES)]
+    name = f"{role}.{home}.{unit.code}-{number}"
+    return Account(number, name, role, province, unit.code, luck.choice(names) if names else "", _hash(name, "officer"))
 
 
 def made(seed: int, province: str, count: int) -> list[Legacy]:

@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mocks import deadline
+
 GROUP = 64  # writes per transaction: bounds how long one group holds the event loop, about 5 ms
 LATE = 3.0  # seconds, see LateStore
 _SECRETS = "CREATE TABLE IF NOT EXISTS secrets(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
@@ -55,10 +57,11 @@ class Store:
     async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Apply a change and return what it returned, after its commit.
 
-        Raises whatever ``change`` raises (it is rolled back then), or ``sqlite3.Error`` when the commit fails.
+        Raises whatever ``change`` raises (it is rolled back then), ``sqlite3.Error`` when the commit fails, or
+        ``deadline.Over`` when the request's time was over before it began.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.append((change, future))
+        self._queue.append((deadline.bound(change), future))
         self._waiting.set()
         return await future
 

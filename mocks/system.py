@@ -120,6 +120,7 @@ class System:
         name: ``national``, ``province:01``, ...
         surroundings: What it finds around it.
         control: Faults that are on inside it.
+        capacity: Its speed; None: as fast as it can be.
         routes: Its route table.
         metrics: Its series.
     """
@@ -129,6 +130,7 @@ class System:
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         self.name = name
         self.surroundings = surroundings
+        self.capacity = capacity_of(name, surroundings.capacity)
         self.control = Control(surroundings.token, self.faults, surroundings.seed)
         self._kept: list[bytes] = []
         self.prepare()
@@ -145,12 +147,12 @@ class System:
 
     def application(self) -> ASGIApp:
         """Return the system as an ASGI application."""
-        capacity = capacity_of(self.name, self.surroundings.capacity)
-        if capacity is None:
+        if self.capacity is None:
             return wire.application(self.routes, self.metrics, self.intercept)
         fair = not self.surroundings.defects.on("starves-province")
-        station = Station(capacity, f"{self.surroundings.seed}:{self.name}:capacity", fair)
-        return wire.application(self.routes, self.metrics, self.intercept, station.served)
+        station = Station(self.capacity, f"{self.surroundings.seed}:{self.name}:capacity", fair)
+        front = wire.Front(station.served, self.capacity)
+        return wire.application(self.routes, self.metrics, self.intercept, front)
 
     def intercept(self) -> Reply | None:
         """Return the answer that a fault gives in the system's place, before each request."""

@@ -14,6 +14,7 @@ import msgspec
 
 from mocks.messages import shared_secret
 from mocks.wire import Body
+from model import announced as announcement
 from model import hamlets, places
 
 VALID_FROM = "2025-07-01"
@@ -32,12 +33,14 @@ class Table(msgspec.Struct, frozen=True):
         valid_from: Day from which on its current codes are valid.
         current: Commune code -> province code.
         legacy: Code of before -> codes of its successors, the default first.
+        names: Commune code -> its name, kind included.
     """
 
     version: str
     valid_from: str
     current: dict[str, str]
     legacy: dict[str, Row]
+    names: dict[str, str]
 
 
 class Seal(msgspec.Struct, frozen=True):
@@ -64,7 +67,10 @@ class Candidate(msgspec.Struct):
 
 
 class Unit(msgspec.Struct):
-    """What a code stands for, by one copy of the table; ``verified``: the copy is what was registered."""
+    """What a code stands for, by one copy of the table; ``verified``: the copy is what was registered.
+
+    ``name`` is that of the commune where the code is one of today, else empty.
+    """
 
     code: str
     status: Status
@@ -72,6 +78,7 @@ class Unit(msgspec.Struct):
     candidates: list[Candidate]
     version: str
     verified: bool = True
+    name: str = ""
 
 
 class Mapping(msgspec.Struct):
@@ -106,7 +113,14 @@ def official() -> Table:
     """Return the version of 1 July 2025."""
     current = {code: commune.province for code, commune in places.communes().items()}
     legacy = {code: unit.successors for code, unit in places.legacy().items()}
-    return Table(VALID_FROM, VALID_FROM, current, legacy)
+    return Table(VALID_FROM, VALID_FROM, current, legacy, dict(announcement.in_force()))
+
+
+@cache
+def announced() -> Table:
+    """Return the version that was announced beforehand: some names were corrected later [A]."""
+    names = {**announcement.in_force(), **announcement.corrected()}
+    return msgspec.structs.replace(official(), version=ANNOUNCED, names=names)
 
 
 @cache
@@ -123,8 +137,8 @@ def official_seal() -> Seal:
 
 @cache
 def announced_bytes() -> bytes:
-    """Return the version that was announced beforehand: the same rows under another name [A]."""
-    return msgspec.json.encode(msgspec.structs.replace(official(), version=ANNOUNCED), order="sorted")
+    """Return the announced version as it goes over the wire."""
+    return msgspec.json.encode(announced(), order="sorted")
 
 
 @cache
@@ -164,6 +178,11 @@ def is_old(table: Table, code: str, valid_on: str) -> bool:
 def digest(code: str, old: bool, row: Sequence[str]) -> bytes:
     """Return what tells a row of the table from any other."""
     return hashlib.blake2b(f"{code}:{old}:{' '.join(row)}".encode(), digest_size=16).digest()
+
+
+def name_of(table: Table, code: str, old: bool) -> str:
+    """Return the name of a commune of today; empty for a code of before, and for one that nobody has."""
+    return "" if old else table.names.get(code, "")
 
 
 def status_of(code: str, row: Row) -> Status:

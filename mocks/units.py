@@ -130,6 +130,7 @@ class Units:
             listed,
             self._table.version,
             self._is_right(code, old, row),
+            unit_table.name_of(self._table, code, old),
         )
 
     def mappings(self, after: str, limit: int) -> Mappings:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from mocks import entries, register
+from mocks import register
 from mocks.client import Client, LinkError
 from mocks.entries import Entry
 from mocks.messages import Citizen, Confirmation, Confirmed
@@ -61,6 +61,11 @@ class Verification:
         self._clients = {target: Client(links[link], WITHIN) for target, link in self._links.items()}
         self._patient = {target: Client(links[link]) for target, link in self._links.items()}
 
+    @property
+    def serves(self) -> bool:
+        """Whether there are databases to ask."""
+        return bool(self._links)
+
     def routes(self) -> tuple[Route, ...]:
         """Return the routes that it adds to its system."""
         if not self._links:
@@ -69,7 +74,6 @@ class Verification:
         return (
             Route("POST", path, "verify", self.verify, Citizen, Verified, auth=self._auth, keyed=True, refuses=(404,)),
             Route("GET", path, "verification", self.standing, gives=Verified, refuses=(404,)),
-            entries.route(self.page),
         )
 
     def open(self) -> None:

@@ -4,6 +4,7 @@ A system writes down its routes as data; everything that is the same for each of
 logged: what people send is theirs.
 """
 
+import asyncio
 import hashlib
 import re
 import time
@@ -22,8 +23,10 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mocks import deadline
 from mocks.client import BUSY, SENDER
 from mocks.metrics import Metrics
+from model.capacity import Capacity
 
 BODY_LIMIT = 1 << 20  # bytes
 KEY = re.compile(r"[A-Za-z0-9._:-]{1,80}")
@@ -142,8 +145,21 @@ Intercept = Callable[[], "Reply | None"]
 Served = Callable[[str], AbstractAsyncContextManager[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What stands before a system that has the speed of a real one.
+
+    Attributes:
+        served: Holds one of the system's servers for a request, given the system that asks; may raise ``Refusal``.
+        capacity: Its time-outs.
+    """
+
+    served: Served
+    capacity: Capacity
+
+
 def application(
-    routes: Sequence[Route], metrics: Metrics, intercept: Intercept = lambda: None, served: Served | None = None
+    routes: Sequence[Route], metrics: Metrics, intercept: Intercept = lambda: None, front: Front | None = None
 ) -> ASGIApp:
     """Return the ASGI application of a route table.
 
@@ -151,8 +167,7 @@ def application(
         routes: The table.
         metrics: Where answers are counted.
         intercept: Asked before every route that isn't spared; what it returns is answered in the system's place.
-        served: Holds one of the system's servers for a request of a route that isn't spared, given the system that
-            asks; may raise ``Refusal``.
+        front: What requests of routes that aren't spared go through; None: nothing.
     """
 
     async def unmatched(request: Request, error: Exception) -> Response:
@@ -161,7 +176,7 @@ def application(
         headers = getattr(error, "headers", None)  # of a 405: what is allowed
         return _response(Refusal(status, "unknown", f"no {request.method} {request.url.path} here", headers).reply())
 
-    endpoints = [(route, _Endpoint(route, metrics, intercept, served)) for route in routes]
+    endpoints = [(route, _Endpoint(route, metrics, intercept, front)) for route in routes]
     exact = {(route.method, route.path): endpoint for route, endpoint in endpoints if "{" not in route.path}
     matching = Starlette(
         routes=[StarletteRoute(route.path, endpoint, methods=[route.method]) for route, endpoint in endpoints],
@@ -180,11 +195,11 @@ def application(
 class _Endpoint:
     """One route as an ASGI application of its own: Starlette's wrapping of functions costs 10 % of a submission."""
 
-    def __init__(self, route: Route, metrics: Metrics, intercept: Intercept, served: Served | None) -> None:
+    def __init__(self, route: Route, metrics: Metrics, intercept: Intercept, front: Front | None) -> None:
         self._route = route
         self._metrics = metrics
         self._intercept = intercept
-        self._served = None if route.spared else served
+        self._front = None if route.spared else front
         self._decode = _decoder(route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -197,20 +212,40 @@ class _Endpoint:
         await _response(reply)(scope, receive, send)
 
     async def _reply(self, request: Request) -> Reply:
-        if self._served is None:
+        front = self._front
+        if front is None:
             return await _answer(self._route, request, self._decode)
+        if front.capacity.serves_within is None:
+            return await self._served(front, request)
         try:
-            async with self._served(request.headers.get(SENDER, "")):
-                return await _answer(self._route, request, self._decode)
+            return await deadline.within(front.capacity.serves_within, self._served(front, request))
+        except deadline.Over:
+            return _too_late(front.capacity)
+
+    async def _served(self, front: Front, request: Request) -> Reply:
+        try:
+            async with front.served(request.headers.get(SENDER, "")):
+                deadline.handled()
+                return await _answer(self._route, request, self._decode, front.capacity.client_timeout)
         except Refusal as refusal:
             return refusal.reply()
 
 
-async def _answer(route: Route, request: Request, decode: Callable[[bytes], Any]) -> Reply:
+def _too_late(capacity: Capacity) -> Reply:
+    """Answer as a gateway does that has waited long enough."""
+    message = f"not served within {capacity.serves_within:g} s; nothing was stored"
+    return Refusal(504, "timeout", message, {"retry-after": str(capacity.retry_after)}).reply()
+
+
+async def _answer(
+    route: Route, request: Request, decode: Callable[[bytes], Any], client_timeout: float | None = None
+) -> Reply:
     try:
-        return _reply(await route.handler(await _call(route, request, decode)), route.status)
+        return _reply(await route.handler(await _call(route, request, decode, client_timeout)), route.status)
     except Refusal as refusal:
         return refusal.reply()
+    except deadline.Over:
+        return Reply(499, b"")  # nobody waits for it
     except ClientDisconnect:
         return Reply(499, b"")
     except Exception:
@@ -227,10 +262,12 @@ def _response(reply: Reply) -> Response:
     return Response(reply.body, reply.status, dict(reply.headers), media)
 
 
-async def _call(route: Route, request: Request, decode: Callable[[bytes], Any]) -> Call[Any]:
+async def _call(
+    route: Route, request: Request, decode: Callable[[bytes], Any], client_timeout: float | None
+) -> Call[Any]:
     session = None if route.auth is None else route.auth(_token(request, route.cookie))
     key = _key(request) if route.keyed else ""
-    raw = request.scope["query_string"] if route.source == "query" else await _read(request) if reads(route) else b""
+    raw = await _raw(route, request, client_timeout)
     content = _decoded(decode, raw)
     digest = _digest(request.scope["path"], content) if route.keyed else b""
     return Call(content, request.path_params, session, key, digest)
@@ -262,6 +299,20 @@ def _key(request: Request) -> str:
     if KEY.fullmatch(key) is None:
         raise Refusal(400, "validation", "Idempotency-Key must be 1 to 80 of A-Z a-z 0-9 . _ : -")
     return key
+
+
+async def _raw(route: Route, request: Request, client_timeout: float | None) -> bytes:
+    """Return the content as it came; raises Refusal 408 where a client takes too long over it."""
+    if not reads(route):
+        return bytes(request.scope["query_string"]) if route.source == "query" else b""
+    if client_timeout is None:
+        return await _read(request)
+    try:
+        async with asyncio.timeout(client_timeout):
+            return await _read(request)
+    except TimeoutError:
+        message = f"the body didn't come within {client_timeout:g} s"
+        raise Refusal(408, "timeout", message, {"connection": "close"}) from None
 
 
 async def _read(request: Request) -> bytes:

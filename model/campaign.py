@@ -107,10 +107,19 @@ class _Draft:
             stack.setdefault("provinces", "all")
             for key in ("provinces", "one_level"):
                 preset = stack.get(key)
-                if isinstance(preset, str) and preset in PRESETS:
-                    stack[key] = PRESETS[preset]()
+                if isinstance(preset, str):
+                    stack[key] = self._preset(("stack", key), preset)
+            if stack.get("mobile") == "all":
+                stack["mobile"] = stack["provinces"]
             if external:
                 stack["kind"] = "external"
+
+    def _preset(self, path: KeyPath, word: str) -> list[str]:
+        """Return the provinces that a word stands for; raise CampaignError."""
+        if word not in PRESETS:
+            remedy = f'write ["{word}"]' if word in places.provinces() else did_you_mean(word, PRESETS)
+            raise self._error(Problem(path, f"no preset {shown(word)}", remedy))
+        return PRESETS[word]()
 
     def plan(self, known: Known, targets: Targets | None) -> Plan:
         """Check everything; raise CampaignError for the first problem."""

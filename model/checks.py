@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from model import curves, drill_checks, migration_checks, places, target_checks
-from model.links import matching, touched_province
+from model.links import PLATFORMS, matching, touched_province
 from model.plan import LINK_KINDS, Day, Fault, Objective, Phase, Plan, Replay, Sine, Spike, Step
 from model.scope import choices
 from model.shape import Problem, did_you_mean, shown
@@ -93,21 +93,26 @@ def provinces_exist(plan: Plan, _: Known) -> Iterator[Problem]:
 
 
 def capacities_are_of_systems(plan: Plan, _: Known) -> Iterator[Problem]:
-    """Refuse the speed of a system that isn't part of the stack, and quantiles below the median."""
+    """Refuse the speed of a system that isn't part of the stack, and quantiles and time-outs below the median."""
     kinds = {system.partition(":")[0] for system in plan.systems}
     for name, capacity in plan.stack.capacity.items():
         path: KeyPath = ("stack", "capacity", name)
         if name not in kinds and name not in plan.systems:
-            yield _unknown(path, "system", name, [*kinds, *plan.systems])
-        if capacity.p95 is not None and capacity.p95 < capacity.median:
-            yield Problem((*path, "p95"), f"{capacity.p95:g} s is less than the median", "give a longer time")
+            yield _no_system(plan, path, name, [*kinds, *plan.systems])
+        for key in ("p95", "serves_within"):
+            time = getattr(capacity, key)
+            if time is not None and time < capacity.median:
+                yield Problem((*path, key), f"{time:g} s is less than the median", "give a longer time")
 
 
 def centres_are_there(plan: Plan, _: Known) -> Iterator[Problem]:
     """Refuse topologies of provinces that there are none of, and mobile teams outside the stack, or none to go out."""
-    yield from _all_known(plan.stack.one_level, ("stack", "one_level"), "province", places.provinces())
-    yield from _all_known(plan.stack.mobile, ("stack", "mobile"), "province", plan.stack.provinces)
-    yield from _repeated(plan.stack.mobile, ("stack", "mobile"), ())
+    for key, codes in (("one_level", plan.stack.one_level), ("mobile", plan.stack.mobile)):
+        yield from _all_known(codes, ("stack", key), "province", places.provinces())
+        yield from _repeated(codes, ("stack", key), ())
+    for index, code in enumerate(plan.stack.mobile):
+        if code not in plan.stack.provinces:
+            yield _no_province(("stack", "mobile", index), code)
     if plan.load.journeys.get(MOBILE_JOURNEY) and not plan.stack.mobile:
         yield Problem(
             ("stack", "mobile"), f"is empty, and {MOBILE_JOURNEY} needs a team", "name provinces of the stack"
@@ -401,6 +406,18 @@ def _no_platform(path: KeyPath, platform: str) -> Problem:
     return Problem(path, f"needs the platform {shown(platform)}", "add it to stack.platforms")
 
 
+def _no_system(plan: Plan, path: KeyPath, name: str, known: Iterable[str]) -> Problem:
+    """Say what is missing of a system that isn't part of the stack, or that there is none of this name."""
+    _, _, code = name.partition(":")
+    if name in PLATFORMS:
+        return _no_platform(path, name)
+    return _no_province(path, code) if code in places.provinces() else _unknown(path, "system", name, known)
+
+
+def _no_province(path: KeyPath, code: str) -> Problem:
+    return Problem(path, f"province {code} isn't part of the stack", "add it to stack.provinces")
+
+
 def _unknown(path: KeyPath, noun: str, name: str, known: Iterable[str]) -> Problem:
     return Problem(path, f"unknown {noun} {shown(name)}", did_you_mean(name, known))
 
@@ -409,6 +426,6 @@ def _unknown_target(plan: Plan, path: KeyPath, noun: str, name: str) -> Problem:
     if "*" in name:
         return Problem(path, f"no {noun} is like {shown(name)}", "`thongsuot plan` names all links")
     code = touched_province(name if noun == "link" else f"->{name}")
-    if code in places.provinces() and code not in plan.stack.provinces:
-        return Problem(path, f"province {code} isn't part of the stack", "add it to stack.provinces")
+    if code and code in places.provinces() and code not in plan.stack.provinces:
+        return _no_province(path, code)
     return _unknown(path, noun, name, [link.name for link in plan.links] if noun == "link" else plan.systems)

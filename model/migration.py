@@ -10,6 +10,14 @@ import msgspec
 
 from model.values import NotNegative, Positive, Value
 
+DOSSIERS_OF_AN_OFFICER = 10
+"""Legacy dossiers for each officer whose account moves with them [A]."""
+
+
+def officers(dossiers: int) -> int:
+    """Return how many officers' accounts belong to so many legacy dossiers."""
+    return -(-dossiers // DOSSIERS_OF_AN_OFFICER)
+
 
 class Migration(Value, frozen=True, kw_only=True):
     """District → commune remap, and consolidation of the data of merged provinces.
@@ -34,6 +42,11 @@ class Migration(Value, frozen=True, kw_only=True):
         """Yield (province, seconds from t0) of every province that migrates, given those of the stack."""
         for number, code in enumerate(self.provinces or stack):
             yield code, self.start + number * self.stagger
+
+    @property
+    def accounts(self) -> int:
+        """Officers' accounts of each province."""
+        return officers(self.dossiers)
 
     def total(self, stack: Sequence[str]) -> int:
         """Count the legacy dossiers of all provinces that migrate."""

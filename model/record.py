@@ -97,6 +97,15 @@ COLUMNS: dict[str, dict[str, str]] = {
         "archived": "BOOLEAN",
         "attachments": "VARCHAR",
     },
+    "accounts": {
+        "moment": "VARCHAR",
+        "system": "VARCHAR",
+        "name": "VARCHAR",
+        "role": "VARCHAR",
+        "province": "VARCHAR",
+        "commune": "VARCHAR",
+        "hash": "VARCHAR",
+    },
     "entries": {
         "pass": "INTEGER",
         "system": "VARCHAR",

@@ -7,6 +7,7 @@ probably meant, and lets nan and inf pass. A test holds the two against each oth
 import difflib
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,6 +17,11 @@ import msgspec
 from msgspec import inspect
 
 from model.toml_lines import KeyPath
+
+CODES = frozenset({"provinces", "one_level", "mobile", "control"})
+"""Keys that hold province codes, which are strings."""
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,7 @@ def problems(data: object, struct: type[msgspec.Struct]) -> Iterator[Problem]:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Say which known words are meant: the nearest one, or all (of up to 12) where none is near."""
-    choices = sorted(known)
+    choices = sorted(set(known))
     near = difflib.get_close_matches(word, choices, n=1)
     if near:
         return f"did you mean {shown(near[0])}?"
@@ -73,7 +79,7 @@ def _any(value: object, kind: inspect.Type, path: KeyPath) -> Iterator[Problem]:
 
 def _struct(value: object, kind: inspect.StructType, path: KeyPath) -> Iterator[Problem]:
     if not isinstance(value, Mapping):
-        yield _mismatch(path, value, "a table", f"write [{path[-1]}] and its keys below it")
+        yield _mismatch(path, value, "a table", f"write [{_header(path)}] and its keys below it")
         return
     fields = {field.encode_name: field for field in kind.fields}
     for key in value:
@@ -112,7 +118,8 @@ def _dict(value: object, kind: inspect.DictType, path: KeyPath) -> Iterator[Prob
 def _tuple(value: object, kind: inspect.VarTupleType, path: KeyPath) -> Iterator[Problem]:
     if not isinstance(value, list):
         is_table = isinstance(kind.item_type, inspect.StructType)
-        yield _mismatch(path, value, "a list", f"write [[{path[-1]}]]" if is_table else "write [ … ]")
+        item = shown(value) if isinstance(value, str) else " … "
+        yield _mismatch(path, value, "a list", f"write [[{path[-1]}]]" if is_table else f"write [{item}]")
         return
     if len(value) < (kind.min_length or 0):
         yield Problem(path, "is empty", f"give at least {kind.min_length}")
@@ -148,11 +155,18 @@ def _word(value: object, kind: inspect.Type, path: KeyPath) -> Iterator[Problem]
 
 def _text(value: object, kind: inspect.StrType, path: KeyPath) -> Iterator[Problem]:
     if not isinstance(value, str):
-        code = type(value) is int and "provinces" in path
+        code = type(value) is int and not CODES.isdisjoint(path)
         quoted = f"{value:02d}" if code else str(value)
         yield _mismatch(path, value, "a string", f"write {shown(quoted)}, in quotes")
     elif not (kind.min_length or 0) <= len(value) <= (kind.max_length or math.inf):
         yield Problem(path, f"is {len(value)} characters long", f"give 1 to {kind.max_length or 'more'}")
+
+
+def _header(path: KeyPath) -> str:
+    """Write the header of a table; of one in a list its last name alone."""
+    in_list = any(isinstance(part, int) for part in path)
+    words = [word if _BARE.fullmatch(word) else shown(word) for word in map(str, path)]
+    return words[-1] if in_list else ".".join(words)
 
 
 def _moment(value: object, kind: inspect.DateTimeType | inspect.DateType, path: KeyPath) -> Iterator[Problem]:

@@ -134,7 +134,7 @@ def audit_entries(database: duckdb.DuckDBPyConnection, stack: Stack, events: Seq
         stack: What the campaign ran against: who keeps which books.
         events: Of the record; ``entries_read`` tells which readings are complete.
     """
-    kept = keepers(stack.provinces, stack.platforms)
+    kept = keepers(stack.provinces, stack.platforms, stack.mobile)
     unread = _unread(database, tuple(kept), events)
     _stage(database, {book for system in unread for book in kept[system]})
     findings = tuple(finding for category in CATEGORIES for finding in _findings(database, category))

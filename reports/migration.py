@@ -2,6 +2,7 @@
 
 ``stock`` has the legacy dossiers: moment ``before`` with the commune that each belongs to by the official table, moment
 ``after`` with archive flag and attachments. Where a dossier is, and with which content, is read like any other's.
+``accounts`` has the officers' accounts in the same way; both moments are listed by the province itself.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,10 @@ from model.plan import Plan
 STAGES = """
 CREATE TEMP TABLE legacy AS FROM stock WHERE moment = 'before';
 
+CREATE TEMP TABLE officers AS FROM accounts WHERE moment = 'before';
+
+CREATE TEMP TABLE officers_moved AS FROM accounts WHERE moment = 'after';
+
 CREATE TEMP TABLE migrated AS
 SELECT reads.* FROM reads JOIN legacy ON legacy.key = reads.key WHERE reads."pass" = 2;
 """
@@ -20,6 +25,11 @@ SELECT reads.* FROM reads JOIN legacy ON legacy.key = reads.key WHERE reads."pas
 LOST = """
 SELECT code, key, province, commune, 'not in the register of ' || system || ' after the migration'
 FROM legacy ANTI JOIN migrated ON migrated.key = legacy.key AND migrated.system = legacy.system
+WHERE system IN (FROM readable)
+UNION ALL
+SELECT name, name, province, commune, format('account ({}) not in {} after the migration', role, system)
+FROM officers
+ANTI JOIN officers_moved ON officers_moved.name = officers.name AND officers_moved.system = officers.system
 WHERE system IN (FROM readable)
 """
 
@@ -29,6 +39,9 @@ SELECT migrated.code, legacy.key, legacy.province, legacy.commune,
 FROM (SELECT key, count(*) AS times FROM migrated GROUP BY key HAVING count(*) > 1) several
 JOIN legacy ON legacy.key = several.key
 JOIN migrated ON migrated.key = several.key
+UNION ALL
+SELECT name, name, any_value(province), any_value(commune), format('account is in {} {} times', system, count(*))
+FROM officers_moved GROUP BY name, system HAVING count(*) > 1
 """
 
 DIVERGENT = """
@@ -44,6 +57,12 @@ SELECT code, key, province, commune, 'altered by the migration: ' || detail FROM
     JOIN migrated ON migrated.key = legacy.key AND migrated.code = legacy.code AND migrated.system = legacy.system
     LEFT JOIN (FROM stock WHERE moment = 'after') moved ON moved.code = legacy.code AND moved.system = legacy.system
 ) WHERE detail <> ''
+UNION ALL
+SELECT officers.name, officers.name, officers.province, officers.commune,
+       format('account altered by the migration: role {}, was {}; content {}', officers_moved.role, officers.role,
+              CASE WHEN officers_moved.hash = officers.hash THEN 'the same' ELSE 'other' END)
+FROM officers JOIN officers_moved ON officers_moved.name = officers.name AND officers_moved.system = officers.system
+WHERE officers_moved.role IS DISTINCT FROM officers.role OR officers_moved.hash IS DISTINCT FROM officers.hash
 """
 
 MISROUTED = """
@@ -53,6 +72,13 @@ SELECT legacy.code, legacy.key, legacy.province, legacy.commune,
 FROM legacy JOIN migrated ON migrated.key = legacy.key
 WHERE migrated.commune IS DISTINCT FROM legacy.commune OR migrated.province IS DISTINCT FROM legacy.province
    OR migrated.system <> legacy.system
+UNION ALL
+SELECT officers.name, officers.name, officers.province, officers.commune,
+       format('{}: account migrated to {}/{} instead of {}/{}', officers.system,
+              officers_moved.province, officers_moved.commune, officers.province, officers.commune)
+FROM officers JOIN officers_moved ON officers_moved.name = officers.name AND officers_moved.system = officers.system
+WHERE officers_moved.commune IS DISTINCT FROM officers.commune
+   OR officers_moved.province IS DISTINCT FROM officers.province
 """
 
 CATEGORIES: Mapping[str, str] = {
@@ -68,7 +94,10 @@ def shown(plan: Plan) -> str:
     """Say, of a run that passed, what came of the migration; empty where the plan has none."""
     if plan.migration is None:
         return ""
-    return f"{plan.migration.total(plan.stack.provinces)} legacy dossiers migrated, the same before and after; "
+    dossiers = plan.migration.total(plan.stack.provinces)
+    accounts = dossiers // plan.migration.dossiers * plan.migration.accounts
+    moved = f"{dossiers} legacy dossiers and {accounts} officers' accounts"
+    return f"{moved} migrated, the same before and after; "
 
 
 def doubts(plan: Plan, events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -86,3 +115,5 @@ def doubts(plan: Plan, events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 yield f"migration: what {system} held {moment} it wasn't read completely"
         if said.get((system, "before"), {}).get("dossiers") != plan.migration.dossiers:
             yield f"migration: {system} didn't begin with {plan.migration.dossiers} legacy dossiers"
+        if said.get((system, "before"), {}).get("accounts") != plan.migration.accounts:
+            yield f"migration: {system} didn't begin with {plan.migration.accounts} officers' accounts"

@@ -327,7 +327,14 @@ EXPECTED: dict[str, dict[str, float]] = {
         "national.submit": 0.5,
     },
     "follow-up": {"national.follow_up": 1},
-    "check-unit-table": {"codes.versions": 1, "national.unit_table": 1, "province.unit_table": 1},
+    "check-unit-table": {
+        "codes.versions": 1,
+        "national.unit_table": 1,
+        "province.unit_table": 1,
+        "codes.unit": 1,
+        "national.unit_name": 1,
+        "province.unit_name": 1,
+    },
     "assisted": {**_LOG_IN, "national.procedures": 1, "national.submit": 1 + DOUBLE_SUBMIT, "national.mine": 1},
     "novice-intake": {
         "province.session": 1,
@@ -349,6 +356,7 @@ EXPECTED: dict[str, dict[str, float]] = {
         "mobile.attach": 1,
         "mobile.resume_draft": 1 + drafts.LATER,
         "mobile.intake": 1,
+        "mobile.hand_out": 1,
         "mobile.stub": 1,
     },
     "shift-intake": {"province.session": 0.01, "province.intake": 1 + DOUBLE_SUBMIT},

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from model import people
+from model import announced, people
 from model.dossier import State
 from scenarios.journeys import citizen, officer
 from scenarios.session import JourneyFailed, Session
@@ -57,9 +57,15 @@ def broker(session: Session) -> None:
 
 
 def check_unit_table(session: Session) -> None:
-    """Compare the unit tables of portal and province with the version that the register has in force."""
+    """Compare the unit tables of portal and province with the version that the register has in force.
+
+    A unit whose name was corrected must be called what the register says, and version and seal must be the register's.
+    """
     listed = session.get("codes.versions", "codes", "/versions", lambda c, _: bool(c["items"]))
-    newest = listed["items"][-1]
+    codes = sorted(announced.corrected())
+    path = f"/units/{codes[session.arrival.number % len(codes)]}"
+    unit = session.get("codes.unit", "codes", path, lambda c, _: bool(c["name"]))
     for system in ("national", officer.province(session)):
-        operation = f"{system.partition(':')[0]}.unit_table"
-        session.get(operation, system, "/units", lambda c, _: c == newest)
+        kind = system.partition(":")[0]
+        session.get(f"{kind}.unit_name", system, path, lambda c, _: c["name"] == unit["name"])
+        session.get(f"{kind}.unit_table", system, "/units", lambda c, _: c == listed["items"][-1])

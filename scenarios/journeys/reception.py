@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from model import centres
+from model.books import content_hash
 from model.dossier import State
 from model.procedures import Level, procedures
 from scenarios.journeys import citizen, drafts, officer
@@ -128,13 +129,17 @@ def desks(arrival: Arrival, level: Level) -> tuple[str, str]:
 def on_the_road(session: Session) -> str:
     """Take a dossier in at somebody's home, over the team's own line; the stub that is left there must lead to it.
 
-    Draft and attachment come through whatever the line does; the stub's number is known before the system is.
+    Draft and attachment come through whatever the line does; the stub's number is known before the system is. The
+    stub is entered in the province's book: at the end of a run, every one of it must lead to its dossier.
     """
     team = f"mobile:{session.arrival.province}"
     place = drafts.Place(team, "intake", State.RECEIVED, partial(officer.log_in, system=team))
     desk = drafts.Desk(session, place)
     code = desk.work()
     number = session.key("intake")
+    entry = Write("hand_out", session.key("stub"), payload_hash=content_hash({"code": code}))
+    stub = {"number": number, "code": code}
+    desk.persist(lambda: session.write(entry, "mobile.hand_out", team, "/stubs", stub, lambda c, _: c["sequence"] == 1))
     desk.persist(
         lambda: session.get("mobile.stub", team, f"/stubs/{quote(number, safe='')}", lambda c, _: c["code"] == code)
     )

@@ -60,6 +60,8 @@ def migrated(tmp_path: Path, systems: Any, enough: int) -> tuple[list[dict[str, 
     moving.end(60, lambda: record.path("events.jsonl").read_text().count("migration_finished") >= enough)
     events.close()
     tables.seal(record)
+    accounts = duckdb.sql(f"SELECT moment, count(DISTINCT name) FROM '{record.table('accounts')}' GROUP BY ALL")
+    assert dict(accounts.fetchall())["after"] == enough * COUNT / 10
     rows = duckdb.sql(
         f"SELECT system, moment, count(*), count(DISTINCT key) FROM '{record.table('stock')}' GROUP BY ALL"
     )

@@ -5,8 +5,16 @@ import time
 import pytest
 
 from mocks import unit_table
+from model import announced
 
 ANNOUNCED, IN_FORCE = unit_table.announced_seal(), unit_table.official_seal()
+
+
+CORRECTED = next(iter(announced.corrected()))
+
+
+def name(stack, system):
+    return stack.get(system, f"/units/{CORRECTED}").json()["name"]
 
 
 def set_cutover(stack, seconds):
@@ -25,17 +33,25 @@ def test_the_version_in_force_is_taken_over(stacks, eventually, defects):
     assert set_cutover(stack, 3600).status_code == 200
     assert versions(stack) == [ANNOUNCED.version]
     eventually(lambda: stack.get("province:01", "/units").json()["version"] == ANNOUNCED.version)
+    assert {name(stack, system) for system in ("codes", "province:01")} == {announced.corrected()[CORRECTED]}
     set_cutover(stack, 0)
     assert versions(stack) == [ANNOUNCED.version, IN_FORCE.version]
+    assert name(stack, "codes") == announced.in_force()[CORRECTED]
     if defects:
         time.sleep(6.0)  # longer than a system goes without a look at the register
         assert stack.get("province:01", "/units").json()["version"] == ANNOUNCED.version
+        assert name(stack, "province:01") == announced.corrected()[CORRECTED]
     else:
         eventually(lambda: stack.get("province:01", "/units").json()["version"] == IN_FORCE.version)
+        assert name(stack, "province:01") == announced.in_force()[CORRECTED]
 
 
-def test_two_versions_have_the_same_rows_and_different_seals():
-    assert unit_table.opened(unit_table.announced_bytes(), ANNOUNCED).legacy == unit_table.official().legacy
+def test_two_versions_have_the_same_rows_and_different_names_and_seals():
+    early, official = unit_table.opened(unit_table.announced_bytes(), ANNOUNCED), unit_table.official()
+    assert (early.legacy, early.current) == (official.legacy, official.current)
+    changed = {code for code, called in early.names.items() if called != official.names[code]}
+    assert changed == announced.corrected().keys()
+    assert 50 < len(changed) < 100
     assert unit_table.opened(unit_table.announced_bytes(), IN_FORCE) is None
 
 

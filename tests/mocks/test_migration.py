@@ -67,6 +67,40 @@ def test_a_migration_moves_everything_once_and_whole(staged, eventually):
     assert sum(len(places.legacy()[item["legacy_commune"]].successors) > 1 for item in before) > 10
 
 
+def test_officers_accounts_move_with_their_roles_and_log_in_where_they_are_now(staged, eventually):
+    stack = staged()
+    before = listed(stack, "staged-accounts")
+    assert len(before) == COUNT / 10
+    assert {item["role"] for item in before} == {"cb", "cv", "ld", "vt"}
+    assert login(stack, before[0]["name"]) == 401
+    order(stack, rate=10_000, batch=5)
+    holdings = finished(stack, eventually)
+    assert holdings["after"]["accounts"] == len(before)
+    moved = listed(stack, "moved-accounts")
+    assert [(item["name"], item["role"], item["hash"], item["commune"]) for item in moved] == [
+        (item["name"], item["role"], item["hash"], right(item)) for item in before
+    ]
+    assert {login(stack, item["name"]) for item in moved} == {200}
+
+
+def login(stack, account):
+    asked = {"account": account, "password": f"mk.{account}"}
+    return stack.post(f"province:{PROVINCE}", "/officer/session", asked).status_code
+
+
+def test_a_migration_that_forgets_accounts_says_so_by_count_and_hash(staged, eventually):
+    stack = staged("migration-forgets-accounts")
+    order(stack, rate=10_000, batch=50)
+    holdings = finished(stack, eventually)
+    lost = {item["name"] for item in listed(stack, "staged-accounts")} - {
+        item["name"] for item in listed(stack, "moved-accounts")
+    }
+    assert len(lost) == 2
+    assert holdings["after"]["accounts"] == holdings["before"]["accounts"] - 2
+    assert holdings["after"]["accounts_digest"] != holdings["before"]["accounts_digest"]
+    assert {login(stack, name) for name in lost} == {401}
+
+
 def test_a_migration_that_is_killed_goes_on_and_moves_nothing_twice(staged, eventually):
     stack = staged()
     killed_half_way(stack, eventually)

@@ -37,7 +37,8 @@ class Scene:
         self.plan = campaign
         self.events: list[dict[str, object]] = []
         self.rows: dict[str, list[list[object]]] = {
-            name: [] for name in ("samples", "arrivals", "health", "ledger", "reads", "stock", "attachments")
+            name: []
+            for name in ("samples", "arrivals", "health", "ledger", "reads", "stock", "accounts", "attachments")
         }
         self._op = 0
 

@@ -180,6 +180,7 @@ def test_only_platforms_that_are_there_keep_books() -> None:
         "population": ("receipt",),
         "specialised": ("receipt",),
     }
+    assert keepers(("01", "79"), (), ("79",)) == {"province:79": ("stub",)}
     assert {book.backing for book in BOOKS.values()} <= {None, *BOOKS}
 
 

@@ -25,7 +25,8 @@ def migrated(run: Maker, number: int = 3, **events: bool) -> Scene:
             unit = [f"H14.03000-250301-000{n}", f"legacy-14-{n}", PROVINCE, COMMUNES[PROVINCE]]
             scene.rows["stock"].append([moment, SYSTEM, *unit, HASH, 10, 4, "true" if n == 1 else "false", FILES])
     for moment in ("before", "after"):
-        scene.event("migration_read", 1.0, system=SYSTEM, moment=moment, dossiers=number, complete=True)
+        scene.rows["accounts"].append([moment, SYSTEM, OFFICER, "cv", PROVINCE, COMMUNES[PROVINCE], HASH])
+        scene.event("migration_read", 1.0, system=SYSTEM, moment=moment, dossiers=number, accounts=1, complete=True)
     scene.event("migration_finished", 20.0, system=SYSTEM)
     return scene
 
@@ -56,6 +57,7 @@ def found(judgement: Judgement) -> dict[str, tuple[str, ...]]:
     return {category: codes for category, codes in judgement.audit.codes.items() if codes}
 
 
+OFFICER = "cv.14.03000-1"
 SECOND = "H14.03000-250301-0002"
 
 
@@ -65,7 +67,7 @@ def test_a_whole_migration_passes(run: Maker) -> None:
     assert (judgement.verdict, found(judgement)) == ("pass", {})
     assert judgement.audit.counts == plain.audit.counts
     assert judgement.audit.sync_lag == plain.audit.sync_lag
-    assert "; 3 legacy dossiers migrated, the same before and after; " in judgement.reasons[-1]
+    assert "; 3 legacy dossiers and 1 officers' accounts migrated, the same before and after; " in judgement.reasons[-1]
 
 
 def test_a_dossier_that_did_not_arrive_is_lost(run: Maker) -> None:
@@ -158,6 +160,38 @@ def test_a_migration_of_which_something_is_unknown_is_inconclusive(
     judgement = judged(scene)
     assert judgement.verdict == "inconclusive"
     assert reason in judgement.reasons
+
+
+@pytest.mark.parametrize(
+    ("after", "category", "detail"),
+    [
+        ([], "lost", "account (cv) not in province:14 after the migration"),
+        ([{}, {}], "duplicated", "account is in province:14 2 times"),
+        ([{3: "ld"}], "divergent", "account altered by the migration: role ld, was cv; content the same"),
+        ([{6: "c" * 64}], "divergent", "account altered by the migration: role cv, was cv; content other"),
+        ([{5: "03650"}], "misrouted", "province:14: account migrated to 14/03650 instead of 14/03646"),
+    ],
+)
+def test_an_officers_account_arrives_once_and_whole(
+    run: Maker, after: list[dict[int, str]], category: str, detail: str
+) -> None:
+    scene = migrated(run)
+    before, moved = scene.rows["accounts"]
+    scene.rows["accounts"] = [before, *([change.get(n, cell) for n, cell in enumerate(moved)] for change in after)]
+    judgement = judged(scene)
+    assert (judgement.verdict, found(judgement)) == ("fail", {category: (OFFICER,)})
+    assert [finding.detail for finding in judgement.audit.findings] == [detail]
+
+
+def test_a_migration_without_the_accounts_that_it_should_have_is_inconclusive(run: Maker) -> None:
+    """Before and after agree on nothing."""
+    scene = migrated(run)
+    scene.rows["accounts"] = []
+    for said in scene.events:
+        said.pop("accounts", None)
+    judgement = judged(scene)
+    assert judgement.verdict == "inconclusive"
+    assert "migration: province:14 didn't begin with 1 officers' accounts" in judgement.reasons
 
 
 def test_a_migration_of_nothing_is_inconclusive(run: Maker) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from model import people
+from model.books import content_hash
 from model.links import links, mobile_lines
 from model.procedures import procedures
 from scenarios.catalogue import EXPECTED, JOURNEYS, Memory
@@ -103,6 +104,35 @@ def test_a_dossier_is_opened_at_its_desk_in_both_topologies(
     stack = start(provinces=(province,))
     changes = {"province": province, "commune": commune, "one_level": one_level, "procedure": procedure}
     assert walk(stack, "centre-intake", **changes).failed() == []
+
+
+@pytest.mark.parametrize("defect", [None, "stub-void"])
+def test_a_stub_is_in_the_provinces_book_as_long_as_it_leads_to_its_dossier(start: Start, defect: str | None) -> None:
+    stack = start(*([defect] if defect else []))
+    notes = walk(stack, "mobile-reception")
+    ((write, result),) = [both for both in notes.writes if both[0].operation == "hand_out"]
+    assert (result.event, result.sequence) == ("ok", 1)
+    (held,) = stack.listing("province:01")
+    page = stack.get("province:01", "/entries", params={"limit": 1}).json()
+    while not page["items"] and page["next"]:
+        page = stack.get("province:01", "/entries", params={"limit": 1, "after": page["next"]}).json()
+    stub = {"book": "stub", "key": write.key, "owner": held["key"], "value": content_hash({"code": held["code"]})}
+    assert page["items"] == ([] if defect else [stub])
+    assert write.payload_hash == stub["value"]
+
+
+def test_a_stub_is_handed_out_once_and_for_a_dossier_that_is_there(start: Start) -> None:
+    stack = start()
+    code = stack.intake(officer := stack.officer(), key={"Idempotency-Key": "stub-1"})
+    asked = {"number": "stub-1", "code": code}
+
+    def hand_out(content: dict[str, str], key: str) -> int:
+        headers = {**officer, "Idempotency-Key": key}
+        return int(stack.post("province:01", "/stubs", content, headers=headers).status_code)
+
+    assert hand_out({**asked, "code": "H01.00004-250701-9999"}, "a") == 404
+    assert [hand_out(asked, key) for key in ("b", "b", "c")] == [201, 201, 409]
+    assert stack.entries("province:01") == [("stub", "b", "stub-1")]
 
 
 def test_another_desk_is_told_where_the_dossier_is(start: Start) -> None:
