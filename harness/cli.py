@@ -281,7 +281,7 @@ def report(record: RecordFolder) -> int:
 def selftest(
     campaigns: Annotated[list[str] | None, typer.Argument(help="Shipped campaigns; default: every drill.")] = None,
     defects: DefectNames = None,
-    fewest: Annotated[bool, typer.Option("--fewest", help="As few campaigns as have every check.")] = False,
+    fewest: Annotated[bool, typer.Option("--fewest", help="No defects; as few campaigns as have every check.")] = False,
     seeds: Annotated[int, typer.Option(min=0, help="Healthy runs of each campaign.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, max=16, help="Runs at a time.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder of logs, and of the records that went wrong.")] = None,
@@ -292,13 +292,14 @@ def selftest(
     from model.campaign import shipped
 
     _check_choice(toxiproxy)
+    if fewest and defects:
+        raise UsageError("--fewest runs no defects; leave it out, or --defect")
     plans = {name: read_campaign(name, None, None, None) for name in campaigns or shipped()}
-    if fewest:
-        plans = trying.fewest(plans)
-    elif not campaigns:
+    if not campaigns and not fewest:
         plans = {name: plan for name, plan in plans.items() if plan.drill}
+    chosen = trying.healthy(trying.fewest(plans), seeds) if fewest else trying.cases(plans, seeds, defects or ())
     folder = out or Path("runs") / f"selftest-{time.strftime('%Y%m%d-%H%M%S')}"
-    trials = trying.run(trying.cases(plans, seeds, defects or ()), folder, jobs, toxiproxy, out_console)
+    trials = trying.run(chosen, folder, jobs, toxiproxy, out_console)
     wrong = sum(not trial.right for trial in trials)
     if any(trial.case.defect for trial in trials):
         out_console.print(trying.matrix(trials))

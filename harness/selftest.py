@@ -74,12 +74,17 @@ def cases(plans: Mapping[str, Plan], seeds: int, defects: Sequence[str] = ()) ->
         weaknesses = plan.drill.weaknesses if plan.drill else ()
         yield from (Case(name, plan.seed, defect) for defect in weaknesses if not defects or defect in defects)
     if not defects:
-        yield from (Case(name, plan.seed + n) for n in range(seeds) for name, plan in plans.items())
+        yield from healthy(plans, seeds)
+
+
+def healthy(plans: Mapping[str, Plan], seeds: int) -> Iterator[Case]:
+    """Yield the healthy runs of some campaigns, seed by seed: interrupted, all have been tried with as many."""
+    return (Case(name, plan.seed + n) for n in range(seeds) for name, plan in plans.items())
 
 
 def checks(plan: Plan) -> set[str]:
     """Return the checks of a campaign that not every campaign has: indicators, books, migration, alerts."""
-    books = keepers(plan.stack.provinces, plan.stack.platforms).values()
+    books = keepers(plan.stack.provinces, plan.stack.platforms, plan.stack.mobile).values()
     found = {objective.indicator for objective in plan.objectives} | {book for kept in books for book in kept}
     return found | ({"migration"} if plan.migration else set()) | ({"alerts"} if plan.alerts else set())
 
