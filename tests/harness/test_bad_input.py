@@ -72,6 +72,7 @@ def test_a_bad_campaign_is_refused(name: str, tmp_path: Path) -> None:
         ["run", SHORT, "--set", 'stack.mobile=["97"]'],
         ["run", SHORT, "--set", "stack.capacity={province={median=0.1,connections=0}}"],
         ["run", SHORT, "--defect", "drop-sink"],
+        ["selftest", "--fewest", "--defect", "drop-sync"],
         ["run", SHORT, "--toxiproxy", "imaginary"],
         ["run", SHORT, "--seed", "many"],
         ["run"],
