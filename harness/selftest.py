@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -163,16 +164,16 @@ def is_right(case: Case, verdict: str, checks: Sequence[str]) -> bool:
     return verdict == "fail" and bool(set(checks) & set(DEFECTS[case.defect].seen_by))
 
 
-def matrix(trials: Sequence[Trial]) -> Table:
+def matrix(trials: Sequence[Trial]) -> Group:
     """Return which check saw which defect: ● saw it and is meant to, ○ saw it as well; · is meant to and didn't."""
     tried = sorted((trial for trial in trials if trial.case.defect), key=lambda trial: trial.case.defect or "")
-    columns = sorted({check for trial in tried for check in (*trial.checks, *_meant(trial))})
-    table = Table("defect", "campaign", box=None, header_style="bold")
-    for check in columns:
-        table.add_column(check.replace("_", "\n"), justify="center", vertical="bottom")
+    found = sorted({check for trial in tried for check in (*trial.checks, *_meant(trial))})
+    letters = dict(zip(found, ascii_lowercase, strict=False))
+    table = Table("defect", "run", *letters.values(), box=None, padding=(0, 1, 0, 0), header_style="bold")
     for trial in tried:
-        table.add_row(str(trial.case.defect), trial.case.campaign, *(_mark(trial, check) for check in columns))
-    return table
+        row = (str(trial.case.defect), trial.case.campaign.partition("-")[0])
+        table.add_row(*row, *(_mark(trial, check) for check in letters))
+    return Group(table, Text(" · ".join(f"{letter}\N{NO-BREAK SPACE}{check}" for check, letter in letters.items())))
 
 
 def _meant(trial: Trial) -> tuple[str, ...]:
