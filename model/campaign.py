@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from model import checks, overrides, places, replay, scope, shape
+from model import checks, connectivity, overrides, places, replay, scope, shape
 from model.checks import Known
 from model.plan import Phase, Plan, Replay
 from model.shape import Problem, did_you_mean, shown
@@ -109,10 +109,22 @@ class _Draft:
                 preset = stack.get(key)
                 if isinstance(preset, str):
                     stack[key] = self._preset(("stack", key), preset)
+            self._draw_unconnected(stack)
             if stack.get("mobile") == "all":
                 stack["mobile"] = stack["provinces"]
             if external:
                 stack["kind"] = "external"
+
+    def _draw_unconnected(self, stack: dict[str, Any]) -> None:
+        """Put communes in the place of a share of them; raise CampaignError."""
+        share, provinces = stack.get("unconnected"), stack["provinces"]
+        if isinstance(share, bool) or not isinstance(share, int | float) or not isinstance(provinces, list):
+            return
+        if not 0 <= share <= 1:
+            problem = Problem(("stack", "unconnected"), f"{shown(share)} is no share", "give a number from 0 to 1")
+            raise self._error(problem)
+        seed = self._data.get("seed", 1)
+        stack["unconnected"] = connectivity.drawn(share, provinces, seed) if share else []
 
     def _preset(self, path: KeyPath, word: str) -> list[str]:
         """Return the provinces that a word stands for; raise CampaignError."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from model import curves, drill_checks, migration_checks, places, target_checks
+from model import curves, drill_checks, migration_checks, paths, places, target_checks
 from model.links import PLATFORMS, matching, touched_province
 from model.plan import LINK_KINDS, Day, Fault, Objective, Phase, Plan, Replay, Sine, Spike, Step
 from model.scope import choices
@@ -23,6 +23,9 @@ MAX_DURATION = 31 * 86_400.0
 
 MOBILE_JOURNEY = "mobile-reception"
 """The journey of mobile reception teams."""
+
+BOUNDARY_FREE = "boundary-free"
+"""The journey to a counter of another province than the one that decides."""
 
 SHARES = frozenset({"availability", "isolation"})
 QUANTILES = frozenset({"response_time", "sync_lag"})
@@ -40,6 +43,7 @@ class Known:
         defects: Seeded defects of the mocks.
         check_fault: Says what is wrong with a fault's attributes, one line each.
         platforms: Journey -> the platform that it needs.
+        checks: What can fail besides objectives: ``lost``, ``document: lost``, ``alerts``.
     """
 
     journeys: frozenset[str]
@@ -47,6 +51,7 @@ class Known:
     defects: frozenset[str]
     check_fault: Callable[[Fault], list[str]]
     platforms: Mapping[str, str] = field(default_factory=dict)
+    checks: frozenset[str] = frozenset()
 
 
 def problems(plan: Plan, known: Known) -> Iterator[Problem]:
@@ -105,6 +110,17 @@ def capacities_are_of_systems(plan: Plan, _: Known) -> Iterator[Problem]:
                 yield Problem((*path, key), f"{time:g} s is less than the median", "give a longer time")
 
 
+def paths_fit(plan: Plan, _: Known) -> Iterator[Problem]:
+    """Refuse paths of systems and operations that there are none of, and those under which nothing could be served."""
+    start: KeyPath = ("stack", "paths")
+    for misfit in paths.misfits(plan.stack.paths):
+        where: KeyPath = (misfit.kind, misfit.path) if misfit.path else (misfit.kind,)
+        yield Problem((*start, *where), misfit.what, misfit.remedy)
+    for kind in plan.stack.paths:
+        if kind in PLATFORMS and kind not in plan.stack.platforms:
+            yield _no_platform((*start, kind), kind)
+
+
 def centres_are_there(plan: Plan, _: Known) -> Iterator[Problem]:
     """Refuse topologies of provinces that there are none of, and mobile teams outside the stack, or none to go out."""
     for key, codes in (("one_level", plan.stack.one_level), ("mobile", plan.stack.mobile)):
@@ -113,28 +129,55 @@ def centres_are_there(plan: Plan, _: Known) -> Iterator[Problem]:
     for index, code in enumerate(plan.stack.mobile):
         if code not in plan.stack.provinces:
             yield _no_province(("stack", "mobile", index), code)
-    if plan.load.journeys.get(MOBILE_JOURNEY) and not plan.stack.mobile:
+    if plan.journeys.get(MOBILE_JOURNEY) and not plan.stack.mobile:
         yield Problem(
             ("stack", "mobile"), f"is empty, and {MOBILE_JOURNEY} needs a team", "name provinces of the stack"
         )
 
 
+def borders_are_there(plan: Plan, _: Known) -> Iterator[Problem]:
+    """Refuse boundary-free intake where there is no other province."""
+    if plan.journeys.get(BOUNDARY_FREE) and len(plan.stack.provinces) < 2:
+        what = f"has one province, and {BOUNDARY_FREE} leads from one to another"
+        yield Problem(("stack", "provinces"), what, "name two or more")
+
+
+def connections_make_sense(plan: Plan, _: Known) -> Iterator[Problem]:
+    """Refuse unconnected communes that no province of the stack has, and a connection that comes after the load."""
+    here = {commune.code for code in plan.stack.provinces for commune in places.communes_of(code)}
+    yield from _repeated(plan.stack.unconnected, ("stack", "unconnected"), ())
+    for index, code in enumerate(plan.stack.unconnected):
+        if code not in here:
+            remedy = "give communes of the stack's provinces, or a share of them"
+            yield Problem(("stack", "unconnected", index), f"no commune {shown(code)} in the stack", remedy)
+    at, end = plan.stack.connected_at, plan.duration
+    if at is not None and not plan.stack.unconnected:
+        yield Problem(("stack", "connected_at"), "connects nothing", "give stack.unconnected, or leave it out")
+    elif at is not None and at > end:
+        what = f"is at {at:g} s, the timeline ends at {end:g} s"
+        yield Problem(
+            ("stack", "connected_at"), what, "connect them earlier, or leave it out: then they are at the end"
+        )
+
+
 def journeys_exist(plan: Plan, known: Known) -> Iterator[Problem]:
     """Refuse journeys that there are none of, and weights that add up to 0."""
-    for name in plan.load.journeys:
-        if name not in known.journeys:
-            yield _unknown(("load", "journeys", name), "journey", name, known.journeys)
-    total = sum(plan.load.journeys.values())
-    if total == 0 or not math.isfinite(total):
-        yield Problem(("load", "journeys"), f"the weights add up to {shown(total)}", "give one journey a weight")
+    for path, weights in plan.mixes():
+        for name in weights:
+            if name not in known.journeys:
+                yield _unknown((*path, name), "journey", name, known.journeys)
+        total = sum(weights.values())
+        if total == 0 or not math.isfinite(total):
+            yield Problem(path, f"the weights add up to {shown(total)}", "give one journey a weight")
 
 
 def platforms_are_there(plan: Plan, known: Known) -> Iterator[Problem]:
     """Refuse journeys, and complaints, whose platform isn't part of the stack."""
-    for name, weight in plan.load.journeys.items():
-        platform = known.platforms.get(name)
-        if weight and platform and platform not in plan.stack.platforms:
-            yield _no_platform(("load", "journeys", name), platform)
+    for path, weights in plan.mixes():
+        for name, weight in weights.items():
+            platform = known.platforms.get(name)
+            if weight and platform and platform not in plan.stack.platforms:
+                yield _no_platform((*path, name), platform)
     if plan.load.complaints and "hotline" not in plan.stack.platforms:
         yield _no_platform(("load", "complaints"), "hotline")
 
@@ -150,6 +193,8 @@ def curves_fit(plan: Plan, _: Known) -> Iterator[Problem]:
             yield Problem((*path, "rate"), "is missing", "add it")
         if phase.curve is not None and phase.to is not None:
             yield Problem((*path, "to"), f"{_kind(phase)} is no ramp", "leave out either to or curve")
+        if isinstance(phase.curve, Replay) and phase.journeys:
+            yield Problem((*path, "journeys"), "a recording names the journeys itself", "leave it out")
         for key, what, remedy in _misfits(phase):
             yield Problem((*path, "curve", key), what, remedy)
 
@@ -312,7 +357,10 @@ CHECKS: tuple[Callable[[Plan, Known], Iterator[Problem]], ...] = (
     names_are_unique,
     provinces_exist,
     capacities_are_of_systems,
+    paths_fit,
     centres_are_there,
+    borders_are_there,
+    connections_make_sense,
     journeys_exist,
     platforms_are_there,
     curves_fit,

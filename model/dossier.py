@@ -43,6 +43,15 @@ class State(IntEnum):
     RETURNED = 10
 
 
+class ApplicantKind(IntEnum):
+    """Whose dossier it is (LoaiDoiTuong) [P]."""
+
+    CITIZEN = 1
+    BUSINESS = 2
+    AGENCY = 3
+    OTHER = 4
+
+
 class Channel(IntEnum):
     """How a dossier came in (KenhThucHien): at the counter, online, by post."""
 
@@ -205,6 +214,11 @@ _CODE = re.compile(r"([GH])([0-9]{2})\.([0-9]{5})-([0-9]{2})([0-9]{2})([0-9]{2})
 def dossier_code(issuer: Literal["G", "H"], province: str, commune: str, day: date, number: int) -> str:
     """Write a dossier's code: ``G01.00004-250701-0001``. The number has four digits, more from 10,000 on."""
     return f"{issuer}{province}.{commune}-{day:%y%m%d}-{number:04d}"
+
+
+def counter_of(code: str) -> str | None:
+    """Return the province at whose counters a dossier came in, None where the portal issued its code."""
+    return code[1:3] if code.startswith("H") else None
 
 
 def parse_code(text: str) -> DossierCode:

@@ -16,12 +16,11 @@ class Drill(Value, frozen=True, kw_only=True):
     """Why the drill is held, and what people do when it happens in earnest.
 
     Attributes:
-        id: ``F1`` … ``F16``; of a load that looks for defects as well, ``L1`` …
+        id: ``F1``, ``F2``, …; of a load that looks for defects as well, ``L1``, …
         source: The sentence of the sources that it answers, with its tag.
         question: What it asks of the systems.
         expects: What is expected of them, one sentence each; the objectives hold the numbers.
         runbook: What operators do, step by step; the report shows it.
-        weaknesses: Seeded defects that it must find, each by itself.
     """
 
     id: Name
@@ -29,7 +28,6 @@ class Drill(Value, frozen=True, kw_only=True):
     question: Text
     expects: tuple[Text, ...] = ()
     runbook: Text
-    weaknesses: tuple[str, ...] = ()
 
 
 class BlastRadius(Value, frozen=True, kw_only=True):

@@ -83,10 +83,14 @@ def alerts_can_fire(plan: Plan, _: "Known") -> Iterator[Problem]:
 
 
 def weaknesses_exist(plan: Plan, known: "Known") -> Iterator[Problem]:
-    """Refuse weaknesses that the mocks don't have."""
-    for n, name in enumerate(plan.drill.weaknesses if plan.drill else ()):
+    """Refuse weaknesses that the mocks don't have, and checks that the verdict hasn't."""
+    checks = known.checks | {objective.name for objective in plan.objectives}
+    for name, seen_by in plan.weaknesses.items():
         if name not in known.defects:
-            yield _unknown(("drill", "weaknesses", n), "defect", name, known.defects)
+            yield _unknown(("weaknesses", name), "defect", name, known.defects)
+        for n, check in enumerate(seen_by):
+            if check not in checks:
+                yield _unknown(("weaknesses", name, n), "check", check, checks)
 
 
 def _availability_objective(plan: Plan, name: str | None, path: KeyPath) -> Iterator[Problem]:

@@ -38,9 +38,13 @@ class Migration(Value, frozen=True, kw_only=True):
     batch: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
     stagger: NotNegative = 0.0
 
+    def movers(self, stack: Sequence[str]) -> Sequence[str]:
+        """Return the provinces that migrate, in their order, given those of the stack."""
+        return self.provinces or stack
+
     def starts(self, stack: Sequence[str]) -> Iterator[tuple[str, float]]:
         """Yield (province, seconds from t0) of every province that migrates, given those of the stack."""
-        for number, code in enumerate(self.provinces or stack):
+        for number, code in enumerate(self.movers(stack)):
             yield code, self.start + number * self.stagger
 
     @property
@@ -50,4 +54,4 @@ class Migration(Value, frozen=True, kw_only=True):
 
     def total(self, stack: Sequence[str]) -> int:
         """Count the legacy dossiers of all provinces that migrate."""
-        return self.dossiers * len(self.provinces or stack)
+        return self.dossiers * len(self.movers(stack))

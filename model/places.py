@@ -122,6 +122,19 @@ def predecessors(commune: str) -> tuple[LegacyUnit, ...]:
     return _by_successor().get(commune, ())
 
 
+def seat(unit: LegacyUnit) -> LegacyUnit:
+    """Return the unit in which the seat of a unit's district was: its first one by code [A]."""
+    return _by_district()[unit.province, unit.district][0]
+
+
+@cache
+def _by_district() -> Mapping[tuple[str, str], tuple[LegacyUnit, ...]]:
+    grouped: dict[tuple[str, str], list[LegacyUnit]] = defaultdict(list)
+    for unit in legacy().values():
+        grouped[unit.province, unit.district].append(unit)
+    return {district: tuple(found) for district, found in grouped.items()}
+
+
 @cache
 def _by_successor() -> Mapping[str, tuple[LegacyUnit, ...]]:
     grouped: dict[str, list[LegacyUnit]] = defaultdict(list)

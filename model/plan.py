@@ -5,8 +5,9 @@ Times are seconds, rates are arrivals per second, everywhere.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import chain
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -46,6 +47,7 @@ ApplicationFault = Literal[
     "missing-accounts",
     "lost-callback",
     "wrong-code-table",
+    "wrong-data",
     "early-closure",
 ]
 FaultKind = Literal[LinkFault, ProcessFault, ApplicationFault]
@@ -56,6 +58,7 @@ Indicator = Literal[
     "response_time",
     "interruption",
     "refusals",
+    "dossiers",
     "sync_lag",
     "detection_time",
     "recovery_time",
@@ -179,6 +182,7 @@ class Phase(Value, frozen=True, kw_only=True, dict=True):
         rate: Arrivals per second: at its start, or what ``curve`` takes it for; ``step`` and ``replay`` need none.
         to: Arrivals per second at its end; a straight ramp leads there. None: ``rate`` holds.
         curve: Another shape than constant or ramp.
+        journeys: Weights in place of the load's while it lasts; empty: the load's.
     """
 
     name: Name
@@ -186,6 +190,7 @@ class Phase(Value, frozen=True, kw_only=True, dict=True):
     rate: NotNegative | None = None
     to: NotNegative | None = None
     curve: Step | Spike | Sine | Day | Replay | None = None
+    journeys: dict[str, NotNegative] = {}  # noqa: RUF012  msgspec copies it
 
     @cached_property
     def flow(self) -> Curve:
@@ -234,6 +239,7 @@ class Load(Value, frozen=True, kw_only=True):
         scale: Multiplies every rate; of a replay, it leaves arrivals out or repeats them.
         patience: What citizens do whose request failed.
         complaints: Share of the citizens whose journey failed who then call the hotline.
+        test_share: Share of the arrivals who rehearse: they log in in test mode, and what they file isn't official.
     """
 
     journeys: dict[str, NotNegative]
@@ -247,6 +253,7 @@ class Load(Value, frozen=True, kw_only=True):
     scale: Positive = 1.0
     patience: Patience = Patience()
     complaints: Share = 0.0
+    test_share: Share = 0.0
 
 
 class Fault(Value, frozen=True, kw_only=True):
@@ -313,8 +320,8 @@ class Objective(Value, frozen=True, kw_only=True):
     Attributes:
         name: Unique in the campaign.
         indicator: What is measured.
-        target: A share for ``availability`` and ``isolation``, a count for ``refusals``, bytes per request for
-            ``memory_growth``, descriptors per request for ``descriptor_growth``, requests per second for
+        target: A share for ``availability`` and ``isolation``, a count for ``refusals`` and ``dossiers``, bytes per
+            request for ``memory_growth``, descriptors per request for ``descriptor_growth``, requests per second for
             ``retry_rate``, seconds otherwise.
         provenance: Where the number comes from: law, dispatch, proposal, own default, with its tag.
         scope: ``province`` judges each province, the worst one decides; ``nation`` judges all together.
@@ -379,6 +386,9 @@ class Stack(Value, frozen=True, kw_only=True):
         capacity: Speed of systems, by name or by kind (``province``); those without are as fast as they can be.
         one_level: Provinces whose service centre has one level, with branches; the others have two: ``model.centres``.
         mobile: Provinces with mobile reception teams, each with a line of its own: ``mobile->province:11``.
+        paths: Kind of system -> path of one of its operations -> where the mocks serve it instead: ``model.paths``.
+        unconnected: Communes that aren't connected to the portal at first; a campaign file may give their share.
+        connected_at: Seconds from t0 at which they are connected; None: when the schedule ends.
     """
 
     kind: Literal["local", "compose", "external"] = "local"
@@ -388,6 +398,9 @@ class Stack(Value, frozen=True, kw_only=True):
     capacity: dict[str, Capacity] = {}  # noqa: RUF012  msgspec copies it
     one_level: tuple[str, ...] = ONE_LEVEL
     mobile: tuple[str, ...] = ()
+    paths: dict[str, dict[str, str]] = {}  # noqa: RUF012  msgspec copies it
+    unconnected: tuple[str, ...] = ()
+    connected_at: NotNegative | None = None
 
 
 class Cutover(Value, frozen=True, kw_only=True):
@@ -421,6 +434,8 @@ class Plan(Value, frozen=True, kw_only=True):
         cutover: When the provinces' old interfaces close; None: they stay open.
         defects: Seeded defects that are switched on.
         control: Provinces that no fault may touch: what the others are compared with.
+        weaknesses: Seeded defects that it must find, each by itself, by one of some checks: the name of an objective,
+            a category of the audit (``lost``), one of a book (``document: lost``), ``alerts``.
         drill: Why it is held, where it is a drill.
         blast_radius: The most that it may break at once.
         steady_state: What must hold before the first fault.
@@ -446,6 +461,9 @@ class Plan(Value, frozen=True, kw_only=True):
     cutover: Cutover | None = None
     defects: tuple[str, ...] = ()
     control: tuple[str, ...] = ()
+    weaknesses: Mapping[str, Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]] = msgspec.field(
+        default_factory=dict
+    )
     drill: Drill | None = None
     blast_radius: BlastRadius = BlastRadius()
     steady_state: SteadyState = SteadyState()
@@ -469,6 +487,23 @@ class Plan(Value, frozen=True, kw_only=True):
     def peak(self) -> float:
         """Arrivals per second that the plan doesn't exceed."""
         return self.load.scale * max(phase.flow.peak for phase in self.phases)
+
+    def mix(self, phase: Phase) -> dict[str, float]:
+        """Return the weights of the journeys in a phase."""
+        return phase.journeys or self.load.journeys
+
+    @property
+    def journeys(self) -> dict[str, float]:
+        """Every journey that the campaign names, with the greatest of its weights."""
+        found = [weights for _, weights in self.mixes()]
+        return {name: max(weights.get(name, 0.0) for weights in found) for name in dict.fromkeys(chain(*found))}
+
+    def mixes(self) -> Iterator[tuple[tuple[str | int, ...], dict[str, float]]]:
+        """Yield every table of journeys' weights: where the campaign has it, and what it says."""
+        yield ("load", "journeys"), self.load.journeys
+        for index, phase in enumerate(self.phases):
+            if phase.journeys:
+                yield ("phases", index, "journeys"), phase.journeys
 
     def rate_at(self, t: float) -> float:
         """Return the arrivals per second at ``t`` seconds: none after the end, those of the start before it."""

@@ -13,6 +13,9 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
+from model.dossier import State
+from model.workflows import NEXT, WORKFLOWS, Role, Workflow
+
 Level = Literal["xã", "tỉnh"]
 
 FIELDS: Mapping[str, tuple[str, int]] = {
@@ -68,6 +71,11 @@ class Procedure:
         """
         return DATABASES.get(self.field) if self.online else None
 
+    @property
+    def workflow(self) -> Workflow:
+        """The role that takes each action of its electronic process (quy trình điện tử)."""
+        return WORKFLOWS[self.field]
+
 
 TABLE: tuple[tuple[str, str, str, int, Level, float, bool], ...] = (
     ("2.000815", "Chứng thực bản sao từ bản chính giấy tờ, văn bản", "certification", 2_000, "xã", 380, True),
@@ -122,10 +130,28 @@ TABLE: tuple[tuple[str, str, str, int, Level, float, bool], ...] = (
 )
 
 
+DISTRICT = (
+    "1.001612", "2.000720", "1.001266", "1.001570", "2.000575", "1.004859", "1.012753", "1.012783", "1.012786",
+    "1.012781", "1.001776", "1.009994", "1.009995",
+)  # fmt: skip
+"""Codes of the procedures that the district decided until 30 June 2025 [A]: household businesses, corrections of civil
+status, land, social allowances, building permits. Who decides one now is its ``level``."""
+
+
 @cache
 def procedures() -> Mapping[str, Procedure]:
     """Return every procedure by its code, in the table's order."""
     return MappingProxyType({row[0]: Procedure(*row) for row in TABLE})
+
+
+@cache
+def awaiting(role: Role) -> Mapping[State, frozenset[str]]:
+    """Return in which states which procedures' dossiers wait for a role: the next action is that role's."""
+    found = {
+        state: frozenset(code for code, item in procedures().items() if item.workflow[action] is role)
+        for state, action in NEXT.items()
+    }
+    return MappingProxyType({state: codes for state, codes in found.items() if codes})
 
 
 def search(text: str, limit: int) -> tuple[Procedure, ...]:

@@ -71,6 +71,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "state": "INTEGER",
         "hash": "VARCHAR",
         "reason": "VARCHAR",
+        "entries": "VARCHAR",
+        "test": "BOOLEAN",
     },
     "reads": {
         "pass": "INTEGER",
@@ -83,6 +85,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "state": "INTEGER",
         "sequence": "INTEGER",
         "history": "VARCHAR",
+        "archived": "BOOLEAN",
+        "test": "BOOLEAN",
     },
     "stock": {
         "moment": "VARCHAR",
@@ -92,10 +96,11 @@ COLUMNS: dict[str, dict[str, str]] = {
         "province": "VARCHAR",
         "commune": "VARCHAR",
         "hash": "VARCHAR",
-        "state": "INTEGER",
-        "sequence": "INTEGER",
+        "history": "VARCHAR",
         "archived": "BOOLEAN",
         "attachments": "VARCHAR",
+        "old_province": "VARCHAR",
+        "new_code": "VARCHAR",
     },
     "accounts": {
         "moment": "VARCHAR",

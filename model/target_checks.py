@@ -1,6 +1,6 @@
 """Whether a campaign can be run against the systems of a targets file, and may."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from model.links import PEOPLE, Link
@@ -46,8 +46,14 @@ def _ours_alone(plan: Plan) -> Iterator[Problem]:
             yield Problem((key,), "is done to our own mocks alone", "leave it out with --targets")
     if plan.stack.capacity:
         yield Problem(("stack", "capacity"), "is the speed of our own mocks", "leave it out with --targets")
+    if plan.stack.paths:
+        yield Problem(("stack", "paths"), "are those of our own mocks", "leave them out: the targets file has its own")
+    if plan.stack.unconnected:
+        yield Problem(("stack", "unconnected"), "is about our own mocks", "leave it out with --targets")
     if plan.load.complaints:
         yield Problem(("load", "complaints"), "go to our own hotline alone", "set it to 0 with --targets")
+    if plan.load.test_share:
+        yield Problem(("load", "test_share"), "is marked at our own mocks alone", "set it to 0 with --targets")
     for index, stop in enumerate(plan.stops):
         if stop.indicator == "integrity":
             what = "integrity is looked up after the load on external systems"
@@ -56,8 +62,8 @@ def _ours_alone(plan: Plan) -> Iterator[Problem]:
 
 def _journeys(plan: Plan, targets: Targets, known: "Known") -> Iterator[Problem]:
     """Refuse journeys without requests of their own, and operations that no sample may name."""
-    for name, weight in plan.load.journeys.items():
-        path = ("load", "journeys", name)
+    weighed = [((*path, name), name, weight) for path, weights in plan.mixes() for name, weight in weights.items()]
+    for path, name, weight in weighed:
         if weight and name not in targets.journeys:
             what = "the targets file doesn't say how it goes there"
             yield Problem(path, what, f"add [[journeys.{name}]] to it, or give the journey no weight")
@@ -126,11 +132,15 @@ def _scale(plan: Plan, peak: float, targets: Targets) -> float:
 
 def peak_requests(plan: Plan, targets: Targets) -> float:
     """Return the requests per second at the peak of the schedule, as the weights of the journeys mix."""
-    total = sum(plan.load.journeys.values())
-    steps = {name: len(targets.journeys.get(name, ())) for name in plan.load.journeys}
     if any(isinstance(phase.curve, Replay) for phase in plan.phases):
         return plan.peak * max(map(len, targets.journeys.values()), default=0)
-    return plan.peak * sum(weight * steps[name] for name, weight in plan.load.journeys.items()) / total
+    return max(plan.load.scale * phase.flow.peak * _steps(plan.mix(phase), targets) for phase in plan.phases)
+
+
+def _steps(weights: Mapping[str, float], targets: Targets) -> float:
+    """Return how many requests an arrival makes on average."""
+    whole = sum(weight * len(targets.journeys.get(name, ())) for name, weight in weights.items())
+    return whole / sum(weights.values())
 
 
 def rate_for_load(plan: Plan, targets: Targets) -> float:

@@ -6,6 +6,7 @@ an environment variable or a file, which each process that sends requests reads 
 
 import base64
 import ipaddress
+import os
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
@@ -264,6 +265,11 @@ class Targets(Value, frozen=True, kw_only=True):
         """Return the headers that authenticate, by the names of ``systems``; raises SecretError."""
         return {name: one.auth.headers(environment) for name, one in self.systems.items() if one.auth}
 
+    def killed(self) -> str:
+        """Say that the kill switch is there; empty: it isn't."""
+        there = os.path.exists(self.kill_switch)  # noqa: PTH110  # asked before every request
+        return f"{KILLED}{self.kill_switch}" if there else ""
+
     def control(self, system: str) -> FaultControl:
         """Return where faults are switched on inside a system, its address filled in; raises KeyError."""
         one = self.target(system)
@@ -281,6 +287,13 @@ def host_and_port(url: str) -> tuple[str, int]:
     """Return host and port of an address."""
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def astray(host: str, addresses: Iterable[str], networks: Iterable[Network]) -> str:
+    """Say that a name leads where it wasn't declared to lead; empty: it doesn't."""
+    declared = tuple(networks)
+    where = next((address for address in addresses if undeclared(address, declared)), "")
+    return f"{host} leads to {where}, which the targets file doesn't declare" if where else ""
 
 
 def undeclared(address: str, networks: Iterable[Network]) -> bool:

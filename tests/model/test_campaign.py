@@ -218,6 +218,11 @@ def test_a_byte_order_mark_is_no_part_of_a_campaign(tmp_path: Path) -> None:
             "c.toml:9: load.journeys: the weights add up to 0.0; give one journey a weight",
         ),
         (
+            "[[faults]]",
+            "[phases.journeys]\ntrak = 1\n[[faults]]",
+            'c.toml:25: phases.surge.journeys.trak: unknown journey "trak"; did you mean "track"?',
+        ),
+        (
             'link = "province:79->national"',
             'link = "province:79>national"',
             'c.toml:27: faults.cut-79.link: unknown link "province:79>national"; did you mean "province:79->national"?',
@@ -445,6 +450,14 @@ def test_a_preset_of_provinces_that_there_is_none_of_is_refused(tmp_path: Path) 
     assert error_of(written(tmp_path, text)) == 'c.toml:5: stack.provinces: no preset "pilots"; did you mean "pilot"?'
 
 
+def test_boundary_free_intake_needs_another_province(tmp_path: Path) -> None:
+    known = replace(KNOWN, journeys=KNOWN.journeys | {"boundary-free"})
+    path = written(tmp_path, GOOD.replace("track = 1", "boundary-free = 1"))
+    assert load(path, known).load.journeys["boundary-free"] == 1
+    with pytest.raises(CampaignError, match=r"stack\.provinces: has one province, and boundary-free leads .*; name"):
+        load(path, known, ['stack.provinces=["79"]'])
+
+
 def test_mobile_teams_without_a_province_are_refused(tmp_path: Path) -> None:
     """The journey has a weight, and nobody goes out."""
     known = replace(KNOWN, journeys=KNOWN.journeys | {"mobile-reception"})
@@ -654,8 +667,10 @@ def test_a_shipped_campaign_goes_by_its_name() -> None:
     for name in shipped():
         raw = tomllib.loads((Path(__file__).parents[2] / "scenarios" / "campaigns" / f"{name}.toml").read_text("utf-8"))
         operations = {word for objective in raw["objectives"] for word in objective.get("operations", [])}
-        defects = frozenset([*raw.get("defects", []), *raw.get("drill", {}).get("weaknesses", [])])
-        known = Known(frozenset(raw["load"]["journeys"]), frozenset(operations), defects, lambda _: [])
+        weaknesses = raw.get("weaknesses", {})
+        checks = frozenset(check for seen_by in weaknesses.values() for check in seen_by)
+        defects = frozenset([*raw.get("defects", []), *weaknesses])
+        known = Known(frozenset(raw["load"]["journeys"]), frozenset(operations), defects, lambda _: [], checks=checks)
         assert isinstance(load(name, known), Plan)
 
 
@@ -683,7 +698,7 @@ texts = st.text(max_size=3) | st.sampled_from(
 
 
 @given(st.integers(0, len(GOOD)), st.integers(0, 12), texts)
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_change_of_a_file_gives_a_plan_or_one_line(tmp_path: Path, start: int, cut: int, text: str) -> None:
     path = tmp_path / "c.toml"
     path.write_bytes((GOOD[:start] + text + GOOD[start + cut :]).encode("utf-8", "surrogatepass"))

@@ -93,8 +93,16 @@ BURN = 'indicator = "burn_rate"\nlimit = 2'
             f"c.toml:{LAST + 3}: alerts.a.short_window: is longer than long_window; shorten it",
         ),
         (
-            "[drill]\nid = 'F1'\nsource = 's'\nquestion = 'q'\nrunbook = 'r'\nweaknesses = ['drop-snc']",
-            f'c.toml:{LAST + 5}: drill.weaknesses.0: unknown defect "drop-snc"; did you mean "drop-sync"?',
+            "[weaknesses]\ndrop-snc = ['served']",
+            f'c.toml:{LAST + 1}: weaknesses.drop-snc: unknown defect "drop-snc"; did you mean "drop-sync"?',
+        ),
+        (
+            "[weaknesses]\ndrop-sync = ['serve']",
+            f'c.toml:{LAST + 1}: weaknesses.drop-sync.0: unknown check "serve"; did you mean "served"?',
+        ),
+        (
+            "[weaknesses]\ndrop-sync = []",
+            f"c.toml:{LAST + 1}: weaknesses.drop-sync: is empty; give at least 1",
         ),
     ],
 )

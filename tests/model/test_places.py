@@ -112,6 +112,19 @@ def test_old_codes_lead_to_the_right_new_ones(old: str, default: str) -> None:
     assert unit.default == default
 
 
+@pytest.mark.parametrize(("unit", "seat"), [("11299", "11296"), ("11296", "11296"), ("318", "318")])
+def test_the_seat_of_a_district_is_in_its_first_unit(unit: str, seat: str) -> None:
+    """Of an island district, which had no communes, it is the unit itself."""
+    assert places.seat(places.legacy()[unit]).code == seat
+
+
+def test_no_district_was_divided_between_provinces() -> None:
+    """So what was filed with one, and its officers, stay in the province that its communes are in."""
+    known = places.communes()
+    for unit in places.legacy().values():
+        assert known[places.seat(unit).default].province == known[unit.default].province
+
+
 def test_a_code_that_no_unit_had_has_no_successors() -> None:
     assert places.successors("99999") is None
 

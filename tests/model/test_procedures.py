@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from model.procedures import FIELDS, TABLE, procedures, search
+from model.procedures import DISTRICT, FIELDS, TABLE, procedures, search
 
 
 def test_there_are_about_40_procedures_with_unique_codes() -> None:
@@ -26,6 +26,12 @@ def test_values_are_of_the_domain() -> None:
         assert procedure.fee >= 0
         assert procedure.level in {"xã", "tỉnh"}
         assert procedure.weight > 0
+
+
+def test_of_the_districts_procedures_some_are_the_communes_now_and_some_the_provinces() -> None:
+    assert len(set(DISTRICT)) == len(DISTRICT)
+    assert {procedures()[code].level for code in DISTRICT} == {"xã", "tỉnh"}
+    assert set(DISTRICT) < set(procedures())
 
 
 def test_fees_and_channels_vary() -> None:

@@ -101,7 +101,9 @@ UNSUITABLE = [
     (["faults.slow-line.link=citizen->province:01"], "province:01 has no probe"),
     (["faults.slow-line.kind=flap", "faults.slow-line.attributes={period=500}"], "can only be proved on our own mocks"),
     (["load.journeys.process=1"], "the targets file doesn't say how it goes there"),
+    (["phases.calm.journeys={process=1}"], "the targets file doesn't say how it goes there"),
     (['defects=["drop-sync"]'], "is done to our own mocks alone"),
+    (['stack.paths={national={"/sync"="/x"}}'], "stack.paths: are those of our own mocks"),
     (["objectives.0.indicator=drain_time"], "can't be seen on external systems"),
 ]
 
