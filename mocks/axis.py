@@ -1,7 +1,11 @@
-"""The National Document Interconnection Axis (Trục liên thông văn bản quốc gia): edXML, QCVN 102:2016 [P].
+"""The National Document Interconnection Axis (Trục liên thông văn bản quốc gia).
+
+Operations, statuses and the document that travels are those of the real one (edXML, QCVN 102:2016 [P]): ``sendEdoc``
+takes an edXML document as it is, and ``getEdoc`` gives it back byte for byte. All else is JSON [A].
 
 An agency (OrganId) is a province (``H01``) or a commune (``H01.00004``), or one that registers itself; a province's
-office fetches for its communes as well [A]. A document is known by its DocumentId: sent again, it is delivered once.
+office fetches for its communes as well [A]. A document is known by its DocumentId: the same bytes, sent
+again, are delivered once.
 """
 
 import hmac
@@ -15,13 +19,16 @@ from mocks import axis_pages, entries, intake
 from mocks.entries import Entry
 from mocks.messages import Text, password
 from mocks.pages import Shelf
+from mocks.store import listed
 from mocks.system import DurableSystem, PageOf, Surroundings
 from mocks.tokens import Claims, Signer, TokenError
-from mocks.wire import Body, Call, Nothing, Refusal, Route
-from model import places
+from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
+from model import edxml, places
 from model.books import content_hash
+from model.edxml import DocumentId, EdxmlError, Envelope, OrganId
 
 SESSION_LIFE = 8 * 3600.0  # seconds
+XML = "application/xml"
 ARRIVED, REJECTED = "01", "02"
 WITHDRAWN = "13"
 NEXT: dict[str, frozenset[str]] = {
@@ -34,8 +41,6 @@ NEXT: dict[str, frozenset[str]] = {
 """Status -> what may follow: 01 arrived, 02 rejected, 03 received, 04 assigned, 05 processing, 06 done, 13 withdrawn
 by the sender, 15 agreed, 16 update rejected [P]; which may follow which is [A]."""
 
-OrganId = Annotated[str, msgspec.Meta(pattern="^[A-Z0-9][A-Z0-9.]*$", max_length=40)]
-DocumentId = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._:-]+$", max_length=80)]
 Status = Literal["02", "03", "04", "05", "06", "13", "15", "16"]
 
 
@@ -73,16 +78,6 @@ class Agencies(msgspec.Struct):
 
     items: list[Agency]
     next: str | None
-
-
-class Edoc(Body):
-    """A document as sendEdoc takes it; ``From`` must be the session's agency."""
-
-    DocumentId: DocumentId
-    From: OrganId
-    To: Annotated[list[OrganId], msgspec.Meta(min_length=1, max_length=200)]
-    Subject: Text
-    Content: Annotated[str, msgspec.Meta(max_length=100_000)]
 
 
 class Sent(msgspec.Struct):
@@ -140,7 +135,7 @@ class Axis(DurableSystem):
     schema = """
         CREATE TABLE IF NOT EXISTS agencies(organ TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS documents(
-            id TEXT PRIMARY KEY, hash TEXT NOT NULL, recipients INTEGER NOT NULL, content BLOB NOT NULL) WITHOUT ROWID;
+            id TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
         CREATE TABLE IF NOT EXISTS deliveries(
             id INTEGER PRIMARY KEY AUTOINCREMENT, document TEXT NOT NULL, hash TEXT NOT NULL, sender TEXT NOT NULL,
             recipient TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL);
@@ -173,14 +168,17 @@ class Axis(DurableSystem):
                 refuses=(401,),
             ),
             Route("GET", "/axis/getAgenciesList", "getAgenciesList", self.agencies, AgencyQuery, Agencies, "query"),
-            Route("POST", "/axis/sendEdoc", "sendEdoc", self.send, Edoc, Sent, status=201, auth=agency),
+            Route("POST", "/axis/sendEdoc", "sendEdoc", self.send, Nothing, Sent, "xml", status=201, auth=agency),
             Route(
                 "GET", "/axis/getReceivedEdocList", "getReceivedEdocList", self.received, Received, Deliveries,
                 "query", auth=agency,
             ),
             Route("GET", "/axis/getSentEdocList", "getSentEdocList", self.sent, Received, Deliveries, "query",
                   auth=agency),
-            Route("GET", "/axis/getEdoc/{document}", "getEdoc", self.document, gives=Edoc, auth=agency, refuses=(404,)),
+            Route(
+                "GET", "/axis/getEdoc/{document}", "getEdoc", self.document, auth=agency, refuses=(404,),
+                media={200: XML},
+            ),
             Route(
                 "POST", "/axis/updateStatus", "updateStatus", self.update, StatusUpdate, Updated, auth=agency,
                 refuses=(404, 409),
@@ -197,6 +195,7 @@ class Axis(DurableSystem):
         asked = call.content
         if not hmac.compare_digest(asked.password.encode(), password(asked.OrganId).encode()):
             raise Refusal(401, "unauthorised", "agency or password is wrong")
+        await self.database()
         if not _is_known(self.store.reader, asked.OrganId):
             statement = "INSERT INTO agencies VALUES(?, ?) ON CONFLICT DO NOTHING"
             values = (asked.OrganId, asked.OrganName)
@@ -209,28 +208,39 @@ class Axis(DurableSystem):
         rows = self.store.reader.execute(statement, (call.content.after, call.content.limit)).fetchall()
         return Agencies([Agency(*row) for row in rows], rows[-1][0] if len(rows) == call.content.limit else None)
 
-    async def send(self, call: Call[Edoc]) -> Sent:
+    async def send(self, call: Call[bytes]) -> Sent:
         """Deliver a document to its recipients; one that came before is answered as then."""
-        document = call.content
+        try:
+            document = edxml.read(call.content)
+        except EdxmlError as error:
+            raise Refusal(422, "validation", str(error)) from None
         if call.session.sub != document.From:
             raise Refusal(401, "unauthorised", "From: the session is another agency's")
-        return await self.store.write(lambda connection: self._deliver(connection, document))
+        return await self.store.write(lambda connection: self._deliver(connection, document, call.content))
 
-    def _deliver(self, connection: sqlite3.Connection, document: Edoc) -> Sent:
-        digest = content_hash(msgspec.structs.asdict(document))
-        statement = "SELECT hash, recipients FROM documents WHERE id = ?"
-        known = connection.execute(statement, (document.DocumentId,)).fetchone()
-        if known is not None and known[0] != digest:
+    def _deliver(self, connection: sqlite3.Connection, document: Envelope, raw: bytes) -> Sent:
+        digest = content_hash(document.meaning())
+        known = connection.execute("SELECT content FROM documents WHERE id = ?", (document.DocumentId,)).fetchone()
+        if known is not None and known[0] != raw:
             raise Refusal(422, "validation", "this DocumentId came before, with another content")
         recipients = list(dict.fromkeys(document.To))
         if known is None:
-            _store(connection, document, digest, recipients)
+            _store(connection, document.DocumentId, recipients, raw)
         if known is None or self._doubles:
             statement = """INSERT INTO deliveries(document, hash, sender, recipient, status, reason)
                 VALUES(?, ?, ?, ?, ?, '')"""
-            rows = [(document.DocumentId, digest, document.From, recipient, ARRIVED) for recipient in recipients]
+            where = self._led_astray(connection, document.DocumentId, recipients)
+            rows = [(document.DocumentId, digest, document.From, recipient, ARRIVED) for recipient in where]
             connection.executemany(statement, rows)
         return Sent(document.DocumentId, len(recipients))
+
+    def _led_astray(self, connection: sqlite3.Connection, document: str, recipients: list[str]) -> list[str]:
+        """Return where the deliveries of a document go: to its recipients, unless a defect strikes."""
+        if not self.surroundings.defects.hits("axis-misdelivers", document):
+            return recipients
+        statement = "SELECT organ FROM agencies WHERE organ > ? ORDER BY organ LIMIT 1"
+        (other,) = connection.execute(statement, (max(recipients),)).fetchone() or (max(recipients),)
+        return [other, *recipients[1:]]
 
     async def received(self, call: Call[Received]) -> Deliveries:
         """List what has come for an agency and its subordinates."""
@@ -241,7 +251,6 @@ class Axis(DurableSystem):
         return await self._list(call, "sender = ?1")
 
     async def _list(self, call: Call[Received], where: str) -> Deliveries:
-        await self.database()
         query = call.content
         statement = f"""SELECT id, document, sender, recipient, status, reason FROM deliveries
             WHERE {where} AND id > ?2 AND (?3 = '' OR status = ?3) ORDER BY id LIMIT ?4"""
@@ -249,15 +258,13 @@ class Axis(DurableSystem):
         rows = self.store.reader.execute(statement, values).fetchall()
         return Deliveries([Delivery(*row[1:]) for row in rows], str(rows[-1][0]) if len(rows) == query.limit else None)
 
-    async def document(self, call: Call[Nothing]) -> Edoc:
-        """Return a document to its sender or one of its recipients."""
-        await self.database()
+    async def document(self, call: Call[Nothing]) -> Reply:
+        """Return a document, as it came, to its sender or one of its recipients."""
         statement = "SELECT content FROM documents WHERE id = ?"
         row = self.store.reader.execute(statement, (call.path["document"],)).fetchone()
-        found = None if row is None else msgspec.json.decode(row[0], type=Edoc)
-        if found is None or not any(_speaks_for(call.session.sub, organ) for organ in (found.From, *found.To)):
+        if row is None or not _concerns(edxml.read(row[0]), call.session.sub):
             raise Refusal(404, "unknown", "no document of yours has this DocumentId")
-        return found
+        return Reply(200, row[0], {"content-type": XML})
 
     async def update(self, call: Call[StatusUpdate]) -> Updated:
         """Note what a recipient did, or that the sender withdraws; saying it again changes nothing."""
@@ -286,13 +293,13 @@ class Axis(DurableSystem):
         """Return deliveries, and after each that was rejected what went back to its sender; and where to go on."""
         statement = """SELECT id, document, hash, sender, recipient, status, reason FROM deliveries
             WHERE id > ? ORDER BY id LIMIT ?"""
-        rows = self.store.reader.execute(statement, (after, limit)).fetchall()
+        rows, last = listed(self.store.reader, statement, after, limit, lambda row: row[1:])
         items = []
-        for _, document, digest, sender, recipient, status, reason in rows:
+        for document, digest, sender, recipient, status, reason in rows:
             items.append(Entry("document", document, recipient, digest))
             if status == REJECTED:
-                items.append(Entry("reject", f"{document}:{recipient}", sender, reason))
-        return items, rows[-1][0] if len(rows) == limit else None
+                items.append(Entry("reject", f"{document}:{recipient}", sender, content_hash({"Reason": reason})))
+        return items, last
 
     def _agency(self, token: str) -> Claims:
         try:
@@ -301,12 +308,16 @@ class Axis(DurableSystem):
             raise Refusal(401, "unauthorised", str(error)) from None
 
 
-def _store(connection: sqlite3.Connection, document: Edoc, digest: str, recipients: list[str]) -> None:
+def _concerns(document: Envelope, organ: str) -> bool:
+    """Tell whether an agency is the sender or a recipient of a document, or the superior of one."""
+    return any(_speaks_for(organ, other) for other in (document.From, *document.To))
+
+
+def _store(connection: sqlite3.Connection, name: str, recipients: list[str], raw: bytes) -> None:
     unknown = next((organ for organ in recipients if not _is_known(connection, organ)), None)
     if unknown is not None:
         raise Refusal(422, "validation", f"To: no agency is {unknown}")
-    values = (document.DocumentId, digest, len(recipients), msgspec.json.encode(document))
-    connection.execute("INSERT INTO documents VALUES(?, ?, ?, ?)", values)
+    connection.execute("INSERT INTO documents VALUES(?, ?)", (name, raw))
 
 
 def _is_known(connection: sqlite3.Connection, organ: str) -> bool:

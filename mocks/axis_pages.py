@@ -3,9 +3,10 @@
 import sqlite3
 from collections.abc import Callable
 
-import msgspec
-
-from mocks.pages import Page, Rows, Shelf, Table, listed
+from mocks.pages import Page, Rows, Shelf, Table
+from mocks.store import listed
+from model import edxml
+from model.edxml import Envelope
 
 STATUSES = {
     "01": "đã đến",
@@ -19,6 +20,10 @@ STATUSES = {
     "16": "từ chối cập nhật",
 }
 
+FACTS = (
+    "From", "CodeNumber", "CodeNotation", "Place", "PromulgationDate", "TypeName", "Subject", "Content", "Timestamp",
+)  # fmt: skip
+
 
 def shelf(reader: Callable[[], sqlite3.Connection]) -> Shelf:
     """Return the shelf of the deliveries that the axis has made."""
@@ -30,17 +35,21 @@ def shelf(reader: Callable[[], sqlite3.Connection]) -> Shelf:
 
     def one(document: str) -> Page | None:
         row = reader().execute("SELECT content FROM documents WHERE id = ?", (document,)).fetchone()
-        return None if row is None else _page(reader(), document, msgspec.json.decode(row[0]))
+        return None if row is None else _page(reader(), edxml.read(row[0]))
 
     return Shelf("documents", "Văn bản (documents)", ("DocumentId", "Từ", "Đến", "Trạng thái"), read, one)
 
 
-def _page(connection: sqlite3.Connection, document: str, content: dict[str, object]) -> Page:
+def _page(connection: sqlite3.Connection, document: Envelope) -> Page:
     statement = "SELECT recipient, status, reason FROM deliveries WHERE document = ? ORDER BY id"
-    rows = connection.execute(statement, (document,)).fetchall()
-    facts = {name: content[name] for name in ("From", "Subject", "Content")}
+    rows = connection.execute(statement, (document.DocumentId,)).fetchall()
     shown = [(recipient, _status(status), reason) for recipient, status, reason in rows]
-    return Page(f"Văn bản {document}", facts, [Table("Nơi nhận (recipients)", ("Đến", "Trạng thái", "Lý do"), shown)])
+    files = [(file.AttachmentName, file.ContentType, len(file.Content)) for file in document.Attachments]
+    tables = [
+        Table("Nơi nhận (recipients)", ("Đến", "Trạng thái", "Lý do"), shown),
+        Table("Tệp đính kèm (attachments)", ("Tên", "Loại", "Byte"), files),
+    ]
+    return Page(f"Văn bản {document.DocumentId}", {name: getattr(document, name) for name in FACTS}, tables)
 
 
 def _status(status: str) -> str:

@@ -18,7 +18,8 @@ class Station:
 
     Within a line, who comes first is served first. Where the room is full, the last of the longest line is turned
     away, so that who floods it pays for it, and nobody else: fair queueing (Nagle, RFC 970, 1985) in which the longest
-    line loses (McKenney, 1990). People have one line together.
+    line loses (McKenney, 1990). Who doesn't prove who they are shares one line with all who don't: a name that anybody
+    can invent would be as many lines as somebody wants.
 
     A request is served for a time that is drawn beforehand, and what the mock itself takes comes on top of it.
 
@@ -40,7 +41,7 @@ class Station:
         """Hold a server, for the service time at least; raises Refusal 503 where the queue is full or doesn't move.
 
         Args:
-            who: System that asks; empty: people.
+            who: Who asks, proven; empty: somebody.
         """
         await self._enter(who if self._fair else "")
         try:

@@ -1,7 +1,8 @@
 """Service centres of a province: whose desk a dossier is on, and who may open it there.
 
-Officers of a commune's centre log in as ``cb.{commune}``; of the provincial centre as ``cb.H11``; of a branch of a
-one-level centre as ``cb.H01-CN03``. A dossier is on one desk, wherever it was taken in.
+One-stop officers of a commune's centre log in as ``cb.{commune}``; of the provincial centre as ``cb.H11``; of a branch
+of a one-level centre as ``cb.H01-CN03``; their colleagues with the prefix of another role. A dossier is on one desk,
+wherever it was taken in.
 """
 
 import sqlite3
@@ -12,10 +13,11 @@ import msgspec
 
 from mocks import intake, register
 from mocks.defects import Defects
+from mocks.dossier_system import unknown_dossier
 from mocks.store import Store
-from mocks.system import unknown_dossier
 from mocks.wire import Call, Nothing, Refusal, Route
 from model import centres, places, procedures
+from model.workflows import Role
 
 
 class Topology(msgspec.Struct):
@@ -72,6 +74,11 @@ class Centres:
         return (
             intake.belongs(place, self._province) or place == centres.centre(self._province) or place in self._branches
         )
+
+    def post(self, account: str) -> tuple[Role, str] | None:
+        """Return role and place of an officer's account, None where no place here has such an account."""
+        role, _, place = account.partition(".")
+        return (Role(role), place) if role in tuple(Role) and self.receives(place) else None
 
     def others(self, place: str) -> Collection[str]:
         """Return the procedures that a place's officer isn't given: a centre's, those of the communes.

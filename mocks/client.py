@@ -7,11 +7,14 @@ from typing import Any
 
 import httptools
 
+from model.paths import OURS, Paths
+
 TIMEOUT = 5.0  # seconds, per attempt, connecting included
 LONGEST_REST = 10.0  # seconds of a Retry-After that are heeded [A]
 BUSY = (429, 503)
 SENDER = "X-Sender"
-"""Header with the name of the system that asks another one."""
+"""Header with the credential of the system that asks another one."""
+JSON = {"Content-Type": "application/json"}
 
 
 class LinkError(Exception):
@@ -44,11 +47,19 @@ class Client:
     Args:
         address: ``host:port`` of the link.
         timeout: Seconds that an attempt may take.
-        sender: System that asks.
+        sender: Credential of the system that asks; empty: it doesn't say who it is.
         spendthrift: Whether it opens a connection for each request and never closes it: a seeded defect.
+        paths: Where the other side serves what is asked for.
     """
 
-    def __init__(self, address: str, timeout: float = TIMEOUT, sender: str = "", spendthrift: bool = False) -> None:
+    def __init__(
+        self,
+        address: str,
+        timeout: float = TIMEOUT,
+        sender: str = "",
+        spendthrift: bool = False,
+        paths: Paths = OURS,
+    ) -> None:
         self.address = address
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
@@ -57,6 +68,7 @@ class Client:
         self._idle: list[_Connection] = []
         self._used: list[_Connection] = []
         self._spendthrift = spendthrift
+        self._paths = paths
         self._rest_until = 0.0
 
     def rest(self) -> float:
@@ -66,8 +78,11 @@ class Client:
     async def request(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Received:
-        """Send one request and return the answer, whatever its status; raises LinkError."""
-        data = self._encode(method, path, body, {**self._sender, **(headers or {})})
+        """Send one request and return the answer, whatever its status; raises LinkError.
+
+        ``headers`` go before those that every request has: the body is JSON unless they say otherwise.
+        """
+        data = self._encode(method, self._paths.asked(method, path), body, {**JSON, **self._sender, **(headers or {})})
         try:
             async with asyncio.timeout(self._timeout):
                 received = await self._exchange(data)
@@ -85,8 +100,8 @@ class Client:
             self._idle.pop().abort()
 
     def _encode(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.address}", "Content-Type: application/json"]
-        lines += [f"Content-Length: {len(body)}", *(f"{name}: {value}" for name, value in headers.items())]
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.address}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
         return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
     async def _exchange(self, data: bytes) -> Received:

@@ -9,19 +9,19 @@ from collections.abc import Mapping
 
 import msgspec
 
-from mocks import pages, unit_table
+from mocks import cutover, pages, unit_table
+from mocks.cutover import Cutover
 from mocks.pages import Page, Rows, Shelf
-from mocks.public_ui import Cutover
-from mocks.system import System
-from mocks.unit_table import OnDay, Table, Unit, Versions
+from mocks.system import DurableSystem
+from mocks.unit_table import OnDay, Seal, Table, Unit, Versions
 from mocks.wire import Call, Nothing, Reply, Route
 from model import places
 
 
-class Codes(System):
+class Codes(DurableSystem):
     """Serves the registered table; T_cutover, where one is set, is all that it remembers."""
 
-    _cutover = 0.0  # Unix seconds
+    schema = cutover.SCHEMA
 
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
@@ -39,59 +39,59 @@ class Codes(System):
     def shelves(self) -> tuple[Shelf, ...]:
         """Return the shelf of the units."""
         columns = ("Mã", "Đơn vị", "Tỉnh, thành phố")
-        return (Shelf("communes", "Đơn vị hành chính cấp xã (communes)", columns, _listed, _commune_page),)
+        return (Shelf("communes", "Đơn vị hành chính cấp xã (communes)", columns, self._listed, self._commune_page),)
 
-    async def facts(self) -> Mapping[str, object]:
+    def _listed(self, after: int, limit: int) -> Rows:
+        communes, names = list(places.communes().values())[after : after + limit], self._table().names
+        rows = [(unit.code, names[unit.code], places.provinces()[unit.province].name) for unit in communes]
+        return rows, after + limit if len(rows) == limit else None
+
+    def _commune_page(self, code: str) -> Page | None:
+        unit, table = places.communes().get(code), self._table()
+        if unit is None:
+            return None
+        before = [(old,) for old, row in table.legacy.items() if code in row]
+        facts = {"Tỉnh, thành phố (province)": places.provinces()[unit.province].name}
+        codes = pages.Table("Mã trước 1/7/2025 (codes of before)", ("Mã",), before)
+        return Page(f"{unit.code} {table.names[code]}", facts, [codes])
+
+    def facts(self) -> Mapping[str, object]:
         """Say which version is registered."""
-        await self.database()
-        return msgspec.structs.asdict(unit_table.official_seal())
+        return msgspec.structs.asdict(self._registered()[-1])
 
     async def start(self) -> None:
         """Read the table, so that the first request needn't."""
         unit_table.official_seal(), unit_table.announced_seal()
+        await super().start()
 
     async def versions(self, call: Call[Nothing]) -> Versions:
         """List the registered versions with their seals."""
-        await self.database()
-        announced = [unit_table.announced_seal()] if self._cutover else []
-        return Versions([*announced, unit_table.official_seal()] if self._in_force() else announced)
+        return Versions(self._registered())
 
     async def whole(self, call: Call[Nothing]) -> Reply:
         """Return the newest version, the bytes that its seal is of."""
-        await self.database()
         return Reply(200, unit_table.official_bytes() if self._in_force() else unit_table.announced_bytes())
+
+    def _registered(self) -> list[Seal]:
+        announced = [unit_table.announced_seal()] if cutover.find(self.store) else []
+        return [*announced, unit_table.official_seal()] if self._in_force() else announced
+
+    def _table(self) -> Table:
+        return unit_table.official() if self._in_force() else unit_table.announced()
 
     async def set_cutover(self, call: Call[Cutover]) -> Cutover:
         """Set T_cutover: before it, the table in force isn't registered yet."""
-        self._cutover = call.content.at
-        return call.content
+        return await cutover.keep(self.store, call.content)
 
     def _in_force(self) -> bool:
-        return time.time() >= self._cutover
+        told = cutover.find(self.store)
+        return told is None or time.time() >= told.at
 
     async def look_up(self, call: Call[OnDay]) -> Unit:
         """Say what a code stands for."""
-        await self.database()
-        table = unit_table.official() if self._in_force() else unit_table.announced()
-        code = call.path["code"]
+        table, code = self._table(), call.path["code"]
         old = unit_table.is_old(table, code, call.content.valid_on)
         row = unit_table.row_of(table, code, old)
         listed = unit_table.candidates(code, row) if old else []
         name = unit_table.name_of(table, code, old)
         return Unit(code, unit_table.status_of(code, row), list(row), listed, table.version, name=name)
-
-
-def _listed(after: int, limit: int) -> Rows:
-    communes = list(places.communes().values())[after : after + limit]
-    rows = [(unit.code, f"{unit.kind} {unit.name}", places.provinces()[unit.province].name) for unit in communes]
-    return rows, after + limit if len(rows) == limit else None
-
-
-def _commune_page(code: str) -> Page | None:
-    unit = places.communes().get(code)
-    if unit is None:
-        return None
-    before = [(old,) for old, row in unit_table.official().legacy.items() if code in row]
-    facts = {"Tỉnh, thành phố (province)": places.provinces()[unit.province].name}
-    table = pages.Table("Mã trước 1/7/2025 (codes of before)", ("Mã",), before)
-    return Page(f"{unit.code} {unit.kind} {unit.name}", facts, [table])

@@ -30,6 +30,7 @@ ATTRIBUTES: dict[str, frozenset[str]] = {
     "missing-accounts": frozenset({"share"}),
     "lost-callback": frozenset({"share"}),
     "wrong-code-table": frozenset({"share"}),
+    "wrong-data": frozenset({"share", "database"}),
     "early-closure": frozenset(),
 }
 """Every kind, and its attributes, all of which must be given."""

@@ -18,132 +18,112 @@ class Defect:
     Attributes:
         summary: What the system does wrong.
         row: Row of the mission's table that it stands for, None where it stands for none.
-        seen_by: Checks that must see it, one of them at least: categories of the audit, indicators, ``alerts``.
     """
 
     summary: str
     row: int | None
-    seen_by: tuple[str, ...] = ()
 
 
 DEFECTS: dict[str, Defect] = {
-    "drop-sync": Defect(
-        "receivers acknowledge and discard 1 % of the sync messages", 3, ("lost", "divergent", "regressed")
+    "drop-sync": Defect("receivers acknowledge and discard 1 % of the sync messages", 3),
+    "ack-before-commit": Defect("provinces answer writes at once and commit about 3 s later", 18),
+    "duplicate-on-retry": Defect("a repeated idempotency key creates a second dossier", 23),
+    "collapse-status": Defect("provinces report states 5, 6 and 8 to the portal as 9", 21),
+    "sync-gives-up": Defect("a message that failed three times is given up", 3),
+    "silence-is-consent": Defect("provinces take a synchronisation call that timed out for delivered", 21),
+    "outbox-in-memory": Defect("a system that starts again has forgotten what it had to tell others", 3),
+    "status-regress": Defect("provinces set a dossier that is handed over again back to its first state", 21),
+    "stale-read": Defect("every other look-up of a dossier is answered from a copy whose steps lag 5 s behind", 21),
+    "reorder": Defect(
+        "provinces send the steps that wait newest first, and the portal takes what came last for how a dossier stands",
+        3,
     ),
-    "ack-before-commit": Defect(
-        "provinces answer writes at once and commit about 3 s later", 18, ("lost", "regressed")
-    ),
-    "duplicate-on-retry": Defect("a repeated idempotency key creates a second dossier", 23, ("duplicated",)),
-    "collapse-status": Defect("provinces report states 5, 6 and 8 to the portal as 9", 21, ("divergent",)),
-    "sync-gives-up": Defect("a message that failed three times is discarded", 3, ("lost", "divergent", "regressed")),
-    "silence-is-consent": Defect(
-        "provinces take a synchronisation call that timed out for delivered", 21, ("lost", "divergent", "regressed")
-    ),
-    "outbox-in-memory": Defect(
-        "a system that starts again has forgotten what it had to tell others", 3, ("lost", "divergent")
-    ),
-    "status-regress": Defect(
-        "provinces set a dossier that is handed over again back to its first state", 21, ("divergent", "regressed")
-    ),
-    "intake-needs-portal": Defect(
-        "counters are closed while the portal doesn't take the province's messages", 16, ("availability",)
-    ),
-    "sync-inline": Defect("counters wait, up to 60 s, until the portal has taken the dossier", 21, ("response_time",)),
-    "old-code-accepted": Defect(
-        "a unit code of before 1 July 2025 is stored as it is, any code at all", 9, ("misrouted", "lost")
-    ),
-    "misroute-split": Defect("a dossier of a split commune always goes to the default successor", 16, ("misrouted",)),
-    "trusts-code-table": Defect(
-        "the unit table is used without checking that it is the registered one", 9, ("misrouted", "lost")
-    ),
+    "intake-needs-portal": Defect("counters are closed while the portal doesn't take the province's messages", 16),
+    "sync-inline": Defect("counters wait, up to 60 s, until the portal has taken the dossier", 21),
+    "old-code-accepted": Defect("a unit code of before 1 July 2025 is stored as it is, any code at all", 9),
+    "misroute-split": Defect("a dossier of a split commune always goes to the default successor", 16),
+    "trusts-code-table": Defect("the unit table is used without checking that it is the registered one", 9),
     "refuses-unverified": Defect(
-        "a dossier whose unit code can't be verified is refused, 'because of the reorganisation', and not held",
-        4,
-        ("refusals", "availability"),
+        "a dossier whose unit code can't be verified is refused, 'because of the reorganisation', and not held", 4
     ),
-    "needs-code-register": Defect(
-        "no dossier is taken in while the register of unit codes can't be asked", 9, ("availability",)
-    ),
-    "migration-blocks": Defect("a province takes nothing in while it migrates", 24, ("availability",)),
-    "migration-twice": Defect(
-        "a migration that is resumed begins again, and moves dossiers a second time", 24, ("duplicated",)
-    ),
-    "migration-skips": Defect(
-        "a migration leaves archived dossiers behind, and attachments of others", 18, ("lost", "divergent")
-    ),
+    "needs-code-register": Defect("no dossier is taken in while the register of unit codes can't be asked", 9),
+    "migration-blocks": Defect("a province takes nothing in while it migrates", 24),
+    "migration-twice": Defect("a migration that is resumed begins again, and moves dossiers a second time", 24),
+    "migration-skips": Defect("a migration leaves archived dossiers behind, and attachments of others", 18),
     "migration-forgets-accounts": Defect(
-        "a migration leaves every fifth officer's account of the old provinces behind", 19, ("lost",)
+        "a migration leaves every fifth officer's account of the old provinces behind", 19
     ),
-    "migration-splits": Defect(
-        "a migration sends every dossier of a split commune to the default successor", 24, ("misrouted",)
+    "migration-splits": Defect("a migration sends what is of a split commune to its default successor", 24),
+    "migration-overwrites-same-code": Defect(
+        "a dossier that moves takes the place of another old province's that has the same code", 24
     ),
-    "fake-success": Defect(
-        "portal and provinces mark data as verified though the database didn't answer", 14, ("unfounded",)
+    "district-dossier-to-old-seat": Defect(
+        "a migration leaves what was filed with a district at the commune of the district's seat, whoever decides now",
+        17,
     ),
-    "axis-duplicate": Defect("the axis delivers a document that is sent again a second time", 10, ("duplicated",)),
-    "axis-drops-rejects": Defect(
-        "a rejected document vanishes from the axis instead of going back to its sender", 10, ("lost",)
+    "fake-success": Defect("portal and provinces mark data as verified though the database didn't answer", 14),
+    "believes-anything": Defect("portal and provinces mark data as verified that a database says are different", 22),
+    "verified-too-soon": Defect(
+        "portal and provinces say «verified» at once, and ask the databases that didn't answer later", 14
     ),
+    "axis-misdelivers": Defect("every twentieth document goes to another agency in a recipient's place", 10),
+    "axis-duplicate": Defect("the axis delivers a document that is sent again a second time", 10),
+    "axis-drops-rejects": Defect("a rejected document vanishes from the axis instead of going back to its sender", 10),
     "hotline-shares-queue": Defect(
-        "alerts wait behind the hotline's callers, and are dropped when its queue is full",
-        5,
-        ("availability", "response_time"),
+        "alerts wait behind the hotline's callers, and are dropped when its queue is full", 5
     ),
-    "draft-lost": Defect("every fifth draft is acknowledged and kept empty", 7, ("availability",)),
-    "draft-lost-on-redirect": Defect(
-        "the portal takes a citizen over from the old interface without the draft", 2, ("availability",)
-    ),
-    "attachment-truncated": Defect(
-        "every third upload is declared complete though bytes are missing", 18, ("divergent",)
-    ),
-    "orphan-of-missing-account": Defect(
-        "dossiers of an officer without an account are nobody's, for good", 19, ("availability",)
-    ),
-    "missing-workflow-refused": Defect(
-        "provinces don't receive dossiers of procedures without a workflow", 17, ("availability",)
-    ),
-    "refused-for-reorganisation": Defect(
-        "counters refuse every fourth dossier because of the reorganisation", 4, ("refusals",)
-    ),
-    "counter-in-memory": Defect(
-        "provinces count their codes in memory: a restart begins anew", 23, ("duplicated", "lost")
-    ),
-    "stale-units": Defect(
-        "systems keep the unit table that they took over first, whatever is registered later", 9, ("availability",)
-    ),
+    "draft-lost": Defect("every fifth draft is acknowledged and kept empty", 7),
+    "draft-lost-on-redirect": Defect("the portal takes a citizen over from the old interface without the draft", 2),
+    "never-closes": Defect("provinces go on with their old interfaces after T_cutover, as if it never came", 2),
+    "attachment-truncated": Defect("every third upload is declared complete though bytes are missing", 18),
+    "orphan-of-missing-account": Defect("dossiers of an officer without an account are nobody's, for good", 19),
+    "missing-workflow-refused": Defect("provinces don't receive dossiers of procedures without a workflow", 17),
+    "refused-for-reorganisation": Defect("counters refuse every fourth dossier because of the reorganisation", 4),
+    "counter-in-memory": Defect("provinces count their codes in memory: a restart begins anew", 23),
+    "stale-units": Defect("systems keep the unit table that they took over first, whatever is registered later", 9),
     "one-topology": Defect(
-        "a one-level centre is run as if it had two levels: its branches can't open each other's dossiers",
-        20,
-        ("availability",),
+        "a one-level centre is run as if it had two levels: its branches can't open each other's dossiers", 20
     ),
-    "correction-lost": Defect(
-        "what a colleague mends in a trainee's draft is acknowledged and not kept", 6, ("availability", "divergent")
-    ),
+    "correction-lost": Defect("what a colleague mends in a trainee's draft is acknowledged and not kept", 6),
     "assisted-as-own": Defect(
-        "a dossier that a helper sends for a citizen is the helper's: the citizen doesn't find it", 6, ("availability",)
+        "a dossier that a helper sends for a citizen is the helper's: the citizen doesn't find it", 6
     ),
-    "stub-void": Defect(
-        "the number on the stub that a mobile team gives out leads to no dossier", 28, ("availability", "lost")
-    ),
+    "stub-void": Defect("the number on the stub that a mobile team gives out leads to no dossier", 28),
     "back-pressure-ignored": Defect(
-        "who is told to come again later, with Retry-After, sends again at once, without end", 21, ("retry_rate",)
+        "who is told to come again later, with Retry-After, sends again at once, without end", 21
     ),
-    "soak-leak": Defect("systems keep something of every request in memory, for ever", 23, ("memory_growth",)),
+    "test-mode-leaks": Defect(
+        "the mark of a rehearsal isn't carried to the other system: its dossiers count as official there", 1
+    ),
+    "soak-leak": Defect("systems keep something of every request in memory, for ever", 23),
     "connections-left-open": Defect(
-        "systems open a connection for each request to another one, and never close it", 23, ("descriptor_growth",)
+        "systems open a connection for each request to another one, and never close it", 23
     ),
     "starves-province": Defect(
-        "all who ask a shared system wait in one queue: the burst of one province takes every place in it",
-        22,
-        ("availability", "response_time"),
+        "all who ask a shared system wait in one queue: the burst of one province takes every place in it", 22
     ),
-    "no-throttle": Defect("the portal lets one account submit as fast as it can", 8, ("availability",)),
+    "paid-but-waiting": Defect(
+        "the portal waits for the payment platform's call-back, and asks about no payment itself", 31
+    ),
+    "callback-applied-twice": Defect("the portal credits a fee each time that it hears that it was paid", 31),
+    "reports-lost": Defect("every fifth report of a unit is acknowledged and not kept", 11),
+    "tasks-lost-progress": Defect("every fifth report of progress on a task is acknowledged and not kept", 12),
+    "seats-never-freed": Defect("a meeting's seat isn't given back when somebody leaves: soon nobody gets in", 13),
+    "ioc-uncached": Defect("each poll of a dashboard asks every province afresh: reading starves intake", 15),
+    "asks-vneid-each-call": Defect(
+        "the portal asks VNeID about the citizen's token with every request, not only when a session is opened", 30
+    ),
+    "held-for-good": Defect("what a commune that wasn't connected had to tell stays held when it is connected", 27),
+    "no-throttle": Defect("the portal lets one account submit as fast as it can", 8),
 }
 SHARES = {
     "draft-lost": 20,
     "draft-lost-on-redirect": 100,
     "attachment-truncated": 33,
+    "reports-lost": 20,
+    "tasks-lost-progress": 20,
     "refused-for-reorganisation": 25,
+    "axis-misdelivers": 5,
 }
 """Of defects that strike some of many: percent of them."""
 _COLLAPSED = frozenset({State.MORE_PAPERS, State.FEE_DUE, State.STOPPED})

@@ -1,12 +1,10 @@
 """The dossiers of a system as pages: the list, and one dossier with its history and its attachments."""
 
-import sqlite3
 from collections.abc import Callable
 
 from mocks import register
-from mocks.attachments import Attachments
 from mocks.pages import Page, Row, Rows, Shelf, Table, moment
-from model.dossier import Channel
+from model.dossier import ApplicantKind, Channel
 from model.places import communes
 
 STATES = {
@@ -21,40 +19,54 @@ STATES = {
     9: "Đã xử lý xong",
     10: "Đã trả kết quả",
 }
+TEST = "Thử nghiệm"
+APPLICANTS = {
+    ApplicantKind.CITIZEN: "công dân",
+    ApplicantKind.BUSINESS: "doanh nghiệp",
+    ApplicantKind.AGENCY: "cơ quan",
+    ApplicantKind.OTHER: "khác",
+}
 CHANNELS = {Channel.DIRECT: "trực tiếp", Channel.ONLINE: "trực tuyến", Channel.POST: "bưu chính"}
 
 
-def shelf(reader: Callable[[], sqlite3.Connection], attachments: Attachments) -> Shelf:
-    """Return the shelf of the dossiers that a system's reader sees."""
+Listed = Callable[[int, int], tuple[list[register.Dossier], int | None]]
+
+
+def shelf(find: Callable[[str], register.Dossier | None], listed: Listed, word: Callable[[str], str]) -> Shelf:
+    """Return the shelf of the dossiers that a system looks up and lists; ``word`` says why one waits, if it does."""
 
     def read(after: int, limit: int) -> Rows:
-        found, last = register.page(reader(), after, limit)
+        found, last = listed(after, limit)
         return [_row(dossier) for dossier in found], last
 
     def one(code: str) -> Page | None:
-        found = register.find(reader(), code)
-        return None if found is None else _page(found, attachments.held([code]).get(code, []))
+        found = find(code)
+        return None if found is None else _page(found, word(code))
 
     return Shelf("dossiers", "Hồ sơ (dossiers)", ("Mã hồ sơ", "Thủ tục", "Đơn vị", "Trạng thái", "Kênh"), read, one)
 
 
 def _row(dossier: register.Dossier) -> Row:
-    return (dossier.code, dossier.procedure, _place(dossier), state(dossier.state), _channel(dossier))
+    standing = f"{state(dossier.state)} · {TEST}" if dossier.test else state(dossier.state)
+    return (dossier.code, dossier.procedure, _place(dossier), standing, _channel(dossier))
 
 
-def _page(dossier: register.Dossier, attachments: list[str]) -> Page:
+def _page(dossier: register.Dossier, word: str) -> Page:
     facts = {
+        **({"Đang giữ (held)": word} if word else {}),
         "Trạng thái (state)": state(dossier.state),
         "Thủ tục (procedure)": dossier.procedure,
         "Đơn vị (commune)": _place(dossier),
         "Kênh (channel)": _channel(dossier),
+        "Người nộp (applicant)": f"{dossier.applicant} {APPLICANTS[ApplicantKind(dossier.applicant)]}",
         "Lệ phí đã nộp (paid)": "có" if dossier.paid else "chưa",
+        "Đã lưu trữ (archived)": "có" if dossier.archived else "chưa",
         "SHA-256": dossier.hash,
     }
     steps = [(step, state(number), moment(at), moment(kept)) for step, number, at, kept in dossier.history]
     history = Table("Quá trình xử lý (history)", ("Bước", "Trạng thái", "Diễn ra", "Ghi nhận"), steps)
-    held = Table("Tệp đính kèm (attachments)", ("SHA-256",), [(digest,) for digest in attachments])
-    return Page(f"Hồ sơ {dossier.code}", facts, [history, held])
+    held = Table("Tệp đính kèm (attachments)", ("SHA-256",), [(digest,) for digest in dossier.attachments])
+    return Page(f"Hồ sơ {dossier.code}", facts, [history, held], TEST if dossier.test else "")
 
 
 def state(number: int) -> str:

@@ -18,6 +18,7 @@ from mocks.store import Store
 from mocks.wire import KEY, Body, Call, Nothing, Refusal, Reply, Route
 
 ELSEWHERE = "handed over"
+SHOWN = 20  # drafts of one person on a page
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS drafts(
     owner TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, content BLOB NOT NULL, saved REAL NOT NULL,
@@ -72,20 +73,22 @@ class Drafts:
             Route("GET", path, "resume_draft", self.resume, Nothing, Draft, auth=auth, refuses=(404,)),
             Route(
                 "POST", f"{path}/dossier", "submit_draft", submitted, Nothing, Submitted,
-                status=201, auth=auth, keyed=True, refuses=(404, 409, 429),
+                status=201, auth=auth, keyed=True, refuses=(403, 404, 409, 429),
             ),
         )  # fmt: skip
 
     async def save(self, call: Call[Content]) -> Draft:
         """Save a draft; raises Refusal 409 where it went somewhere already."""
-        name = call.path["draft"]
-        if KEY.fullmatch(name) is None:
-            raise Refusal(422, "validation", "a draft's name is 1 to 80 of A-Z a-z 0-9 . _ : -")
-        content = call.content.content
+        name, content = call.path["draft"], call.content.content
         return await self.store.write(lambda connection: self.put(connection, call.session.sub, name, content))
 
     def put(self, connection: sqlite3.Connection, owner: str, name: str, content: dict[str, Any]) -> Draft:
-        """Save a draft in the transaction of this connection; the same content again changes nothing."""
+        """Save a draft in the transaction of this connection; the same content again changes nothing.
+
+        Raises Refusal 422 for a name that is none, 409 where the draft went somewhere already.
+        """
+        if KEY.fullmatch(name) is None:
+            raise Refusal(422, "validation", "a draft's name is 1 to 80 of A-Z a-z 0-9 . _ : -")
         known = find(connection, owner, name)
         if known is not None and known.went:
             raise Refusal(409, "submitted", f"the draft was closed: {known.went}")
@@ -120,6 +123,12 @@ def find(connection: sqlite3.Connection, owner: str, name: str) -> Draft | None:
     statement = "SELECT version, content, went FROM drafts WHERE owner = ? AND name = ?"
     row = connection.execute(statement, (owner, name)).fetchone()
     return None if row is None else Draft(name, row[0], msgspec.json.decode(row[1]), row[2])
+
+
+def of(connection: sqlite3.Connection, owner: str) -> list[tuple[str, str]]:
+    """Return the newest drafts of somebody: name, and where each went, empty for one that is being written."""
+    statement = "SELECT name, went FROM drafts WHERE owner = ? ORDER BY saved DESC LIMIT ?"
+    return connection.execute(statement, (owner, SHOWN)).fetchall()
 
 
 def close(connection: sqlite3.Connection, call: Call[Any], went: str) -> None:

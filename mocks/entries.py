@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mocks.pages import Rows, Shelf
+from mocks.store import cursor
 from mocks.system import PageOf
 from mocks.wire import Call, Route
 
@@ -27,16 +27,6 @@ class EntryPage(msgspec.Struct):
 
 Read = Callable[[int, int], tuple[list[Entry], int | None]]
 """Reads entries after a position, of so many rows at most; returns them and where to go on, None at the end."""
-
-
-def shelf(read: Read) -> Shelf:
-    """Return the shelf of a system's entries."""
-
-    def rows(after: int, limit: int) -> Rows:
-        items, last = read(after, limit)
-        return [msgspec.structs.astuple(item) for item in items], last
-
-    return Shelf("entries", "Sổ (book)", ("Sổ", "Khóa", "Của", "Giá trị"), rows)
 
 
 SPAN = 10**15
@@ -63,6 +53,6 @@ def route(read: Read) -> Route:
 
     async def entries(call: Call[PageOf]) -> EntryPage:
         items, last = read(int(call.content.after or 0), call.content.limit)
-        return EntryPage(items, None if last is None else str(last))
+        return EntryPage(items, cursor(last))
 
     return Route("GET", "/entries", "entries", entries, PageOf, EntryPage, "query")

@@ -112,9 +112,7 @@ class Help:
         return created(200, _find(connection, owner, draft))
 
     async def _once(self, call: Call[Any], change: Callable[[sqlite3.Connection, Call[Any]], Reply]) -> Reply:
-        return await self._drafts.store.write(
-            lambda connection: self._keys.once(connection, call, lambda connection: change(connection, call))
-        )
+        return await self._keys.once(self._drafts.store, call, lambda connection: change(connection, call))
 
 
 def _find(connection: sqlite3.Connection, owner: str, draft: str) -> Asked | None:

@@ -17,7 +17,8 @@ from mocks import entries, keys
 from mocks.entries import Entry
 from mocks.keys import Keys
 from mocks.messages import ProvinceCode, Text
-from mocks.pages import Page, Rows, Shelf, listed
+from mocks.pages import Page, Rows, Shelf
+from mocks.store import cursor, listed, row_id
 from mocks.system import DurableSystem, PageOf, Surroundings, created
 from mocks.wire import Body, Call, Refusal, Reply, Route
 
@@ -106,9 +107,8 @@ class Hotline(DurableSystem):
         )
 
     def _note_page(self, number: str) -> Page | None:
-        if not (number.isascii() and number.isdigit() and len(number) <= 18):
-            return None
-        row = self.store.reader.execute("SELECT book, content FROM notes WHERE id = ?", (int(number),)).fetchone()
+        statement = "SELECT book, content FROM notes WHERE id = ?"
+        row = self.store.reader.execute(statement, (row_id(number),)).fetchone()
         return None if row is None else Page(f"{row[0]}-{int(number):08d}", msgspec.json.decode(row[1]))
 
     async def answer(self, call: Call[HotlineCall]) -> Reply:
@@ -145,27 +145,25 @@ class Hotline(DurableSystem):
             number = connection.execute(statement, values).lastrowid
             return created(201, Noted(f"{book}-{number:08d}"))
 
-        return await self.store.write(lambda connection: self._keys.once(connection, call, change))
+        return await self._keys.once(self.store, call, change)
 
     async def alerts(self, call: Call[PageOf]) -> Alerts:
         """List the alerts, for the operators."""
         statement = "SELECT id, content FROM notes WHERE book = 'alert' AND id > ? ORDER BY id LIMIT ?"
-        rows = self.store.reader.execute(statement, (int(call.content.after or 0), call.content.limit)).fetchall()
-        items = [_item(number, msgspec.json.decode(content, type=Alert)) for number, content in rows]
-        return Alerts(items, str(rows[-1][0]) if len(rows) == call.content.limit else None)
+        after, limit = int(call.content.after or 0), call.content.limit
+        items, last = listed(self.store.reader, statement, after, limit, _item)
+        return Alerts(items, cursor(last))
 
     def page(self, after: int, limit: int) -> tuple[list[Entry], int | None]:
         """Return calls and alerts in the order of storing, and where to go on."""
         statement = "SELECT id, book, key, province FROM notes WHERE id > ? ORDER BY id LIMIT ?"
-        rows = self.store.reader.execute(statement, (after, limit)).fetchall()
-        return [Entry(book, key, province, "") for _, book, key, province in rows], rows[-1][0] if len(
-            rows
-        ) == limit else None
+        return listed(self.store.reader, statement, after, limit, lambda row: Entry(row[1], row[2], row[3], ""))
 
 
 def _subject(content: dict[str, str]) -> str:
     return content.get("subject") or f"{content['severity']}: {content['source']}"
 
 
-def _item(number: int, alert: Alert) -> AlertItem:
+def _item(row: tuple[int, bytes]) -> AlertItem:
+    number, alert = row[0], msgspec.json.decode(row[1], type=Alert)
     return AlertItem(f"alert-{number:08d}", alert.province, alert.source, alert.severity, alert.text)

@@ -9,6 +9,7 @@ from mocks.hotline import Noted
 from mocks.system import System
 from mocks.upstream import ask
 from mocks.wire import Body, Call, Refusal, Reply, Route
+from model.books import request_id
 from model.links import Link, province_of
 
 
@@ -51,7 +52,7 @@ class Incidents:
             "source": self._system.name,
             **msgspec.structs.asdict(call.content),
         }
-        headers = {"Idempotency-Key": call.key}
+        headers = {"Idempotency-Key": request_id(self._system.name, call.owner, call.key)}
         received = await ask(self._client, "hotline", "POST", "/alerts", msgspec.json.encode(alert), headers)
         if received.status not in {201, 422}:  # 422: the key came before, with another payload
             raise Refusal(502, "upstream", f"hotline answered {received.status}")

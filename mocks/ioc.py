@@ -13,11 +13,14 @@ from prometheus_client import CollectorRegistry
 
 from mocks import dossier_pages
 from mocks.client import Client, LinkError
-from mocks.pages import moment
+from mocks.outbox import Pending
+from mocks.pages import Page, Rows, Shelf, Table, moment
 from mocks.province import Statistics
-from mocks.system import Pending, Surroundings, System
+from mocks.system import Surroundings, System
 from mocks.wire import Call, Nothing, Route
+from model import places
 from model.links import Link, province_system
+from model.paths import Paths
 
 T = TypeVar("T")
 
@@ -29,7 +32,8 @@ class Dashboard(msgspec.Struct):
     """What the operators see.
 
     ``taken``: Unix seconds; ``provinces``: code -> dossiers; ``states``: state's number -> dossiers; ``waiting``: the
-    portal's messages that haven't been acknowledged, null where it doesn't say; ``silent``: provinces that don't.
+    portal's messages that haven't been acknowledged, null where it doesn't say; ``silent``: provinces that don't;
+    ``test``: dossiers of rehearsals, which no other figure counts.
     """
 
     taken: float
@@ -37,6 +41,7 @@ class Dashboard(msgspec.Struct):
     states: dict[str, int]
     waiting: int | None
     silent: list[str]
+    test: int
 
 
 class Ioc(System):
@@ -45,24 +50,53 @@ class Ioc(System):
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
         links = surroundings.links
+        paths = Paths("province", surroundings.paths)
         self._national = Client(links[Link(name, "national").name], WITHIN)
         self._provinces = {
-            code: Client(links[Link(name, province_system(code)).name], WITHIN) for code in surroundings.provinces
+            code: Client(links[Link(name, province_system(code)).name], WITHIN, paths=paths)
+            for code in surroundings.provinces
         }
-        self._shown: Dashboard | None = None
+        self._shown = Dashboard(0.0, {}, {}, None, list(self._provinces), 0)
+        self._found: dict[str, Statistics] = {}
         self._asking = asyncio.Lock()
 
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
         return (Route("GET", "/dashboard", "dashboard", self.dashboard, gives=Dashboard),)
 
-    async def facts(self) -> Mapping[str, object]:
+    def shelves(self) -> tuple[Shelf, ...]:
+        """Return the shelf of the provinces."""
+        columns = ("Mã", "Tỉnh, thành phố", "Hồ sơ")
+        return (Shelf("provinces", "Tỉnh, thành phố (provinces)", columns, self._listed, self._province_page),)
+
+    def _listed(self, after: int, limit: int) -> Rows:
+        codes = [code for code in self._provinces if int(code) > after][:limit]
+        rows = [(code, places.provinces()[code].name, self._total(code)) for code in codes]
+        return rows, int(codes[-1]) if len(codes) == limit else None
+
+    def _province_page(self, code: str) -> Page | None:
+        if code not in self._provinces:
+            return None
+        states = self._found[code].states if code in self._found else {}
+        rows = [(dossier_pages.state(int(number)), total) for number, total in states.items()]
+        table = Table("Trạng thái (states)", ("Trạng thái", "Hồ sơ"), rows)
+        return Page(f"{code} {places.provinces()[code].name}", {"Hồ sơ (dossiers)": self._total(code)}, [table])
+
+    def _total(self, code: str) -> object:
+        return self._found[code].total if code in self._found else "không trả lời (silent)"
+
+    async def prepare_pages(self) -> None:
+        """Ask for the figures."""
+        await self._figures()
+
+    def facts(self) -> Mapping[str, object]:
         """Say what the dashboard shows."""
-        shown = await self._figures()
+        shown = self._shown
         return {
             "Lúc (taken at)": moment(shown.taken),
             "Hồ sơ (dossiers)": sum(shown.provinces.values()),
             **{dossier_pages.state(int(number)): count for number, count in shown.states.items()},
+            f"{dossier_pages.TEST} (test)": shown.test,
             "Tin chưa được xác nhận (messages that wait)": "?" if shown.waiting is None else shown.waiting,
             "Không trả lời (silent provinces)": ", ".join(shown.silent) or "không có",
         }
@@ -72,11 +106,10 @@ class Ioc(System):
         return await self._figures()
 
     async def _figures(self) -> Dashboard:
-        await self.database()
+        if self.surroundings.defects.on("ioc-uncached"):
+            return await self._ask()
         async with self._asking:
-            if self._shown is None or time.time() - self._shown.taken > FRESH:
-                self._shown = await self._ask()
-            return self._shown
+            return await self._ask() if time.time() - self._shown.taken > FRESH else self._shown
 
     async def _ask(self) -> Dashboard:
         answers = await asyncio.gather(
@@ -88,13 +121,16 @@ class Ioc(System):
         for answer in found.values():
             for state, count in answer.states.items():
                 states[state] = states.get(state, 0) + count
-        return Dashboard(
+        self._found = found
+        self._shown = Dashboard(
             time.time(),
             {code: answer.total for code, answer in found.items()},
             states,
             None if waiting is None else waiting.pending,
             [code for code in self._provinces if code not in found],
+            sum(answer.test for answer in found.values()),
         )
+        return self._shown
 
 
 async def _figures(client: Client, path: str, type_: type[T]) -> T | None:

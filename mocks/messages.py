@@ -1,18 +1,29 @@
 """What systems say to each other, in the words of the real interfaces [P]."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from mocks.timestamps import Timestamp, unix_seconds
 from mocks.wire import Body
+from model.links import PLATFORMS, systems
 
-Step = tuple[Annotated[int, msgspec.Meta(ge=1, le=1000)], Annotated[int, msgspec.Meta(ge=1, le=10)], float]
+STEPS = 1000  # of a dossier's history, at most [A]
+Sequence = Annotated[int, msgspec.Meta(ge=1, le=STEPS)]
+StateNumber = Annotated[int, msgspec.Meta(ge=1, le=10)]
+Step = tuple[int, int, float]
 """A step of a dossier's history: sequence, state, occurred (Unix seconds)."""
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-IdNumber = Annotated[str, msgspec.Meta(pattern="^[0-9]{12}$", max_length=12)]
-ProvinceCode = Annotated[str, msgspec.Meta(pattern="^[0-9]{2}$", max_length=2)]
-CommuneCode = Annotated[str, msgspec.Meta(pattern="^[0-9]{5}$", max_length=5)]
+IdNumber = Annotated[str, msgspec.Meta(pattern="^[0-9]{12}$", max_length=12, examples=["900000005974"])]
+AccountNumber = Annotated[str, msgspec.Meta(pattern="^([0-9]{10}|[0-9]{12})$", max_length=12)]
+"""Of a person, or of an organisation: its tax code (mã số thuế)."""
+ApplicantType = Literal[1, 2, 3, 4]
+"""LoaiDoiTuong: citizen, business, agency, other [P]."""
+ProvinceCode = Annotated[str, msgspec.Meta(pattern="^[0-9]{2}$", max_length=2, examples=["01"])]
+CommuneCode = Annotated[str, msgspec.Meta(pattern="^[0-9]{5}$", max_length=5, examples=["00004"])]
+ProcedureCode = Annotated[Text, msgspec.Meta(examples=["2.000815"])]
 LegacyCode = Annotated[str, msgspec.Meta(pattern="^[0-9]{3}([0-9]{2})?$", max_length=5)]
 DossierCode = Annotated[str, msgspec.Meta(pattern=r"^[GH][0-9]{2}\.[0-9]{5}-[0-9]{6}-[0-9]{4,9}$", max_length=32)]
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
@@ -26,6 +37,7 @@ SYNC_DATA = {
         {"type": "array", "items": {"$ref": "#/components/schemas/ProgressItem"}, "maxItems": PROGRESS_CHUNK},
         {"$ref": "#/components/schemas/DossierQuery"},
         {"$ref": "#/components/schemas/ProcedureQuery"},
+        {"$ref": "#/components/schemas/AccountQuery"},
         {"type": "object", "additionalProperties": False},
     ]
 }
@@ -36,6 +48,8 @@ SYNC_ANSWER = {
         {"$ref": "#/components/schemas/Dossier"},
         {"$ref": "#/components/schemas/Procedure"},
         {"type": "array", "items": {"$ref": "#/components/schemas/Procedure"}},
+        {"type": "array", "items": {"$ref": "#/components/schemas/Agency"}},
+        {"$ref": "#/components/schemas/Account"},
         {"type": "array", "items": {"type": "string"}},
         {"type": "null"},
     ]
@@ -46,7 +60,7 @@ ITEM_UNKNOWN = 2
 
 
 class UserInfo(msgspec.Struct):
-    """Who logged in; ``IAL`` is the identity assurance level."""
+    """Who logged in; ``LoaiTaiKhoan``: 1 a citizen, 2 an organisation; ``IAL`` is the identity assurance level."""
 
     TechID: str
     SoDinhDanh: str
@@ -78,7 +92,7 @@ class Confirmation(Citizen):
 
     MaYeuCau: Text
     MaHoSo: DossierCode
-    MaTTHC: Text
+    MaTTHC: ProcedureCode
     MaDonVi: Text
     CoSoDuLieu: Text
 
@@ -101,9 +115,9 @@ class Resident(msgspec.Struct):
 
 
 class Applicant(Body):
-    """Whose dossier it is."""
+    """Whose dossier it is: a person, or an organisation."""
 
-    SoDinhDanh: IdNumber
+    SoDinhDanh: AccountNumber
     HoVaTen: Text
 
 
@@ -112,10 +126,11 @@ class Submission(Body):
 
     A form of before 1 July 2025 carries ``legacy_commune``, and with it ``hamlet`` (thôn, tổ dân phố) or the
     ``commune`` that the applicant chose; else ``commune`` must be there. ``helper``: the badge of who fills in for the
-    applicant at a reception point.
+    applicant at a reception point. ``KenhThucHien``: how it came to a counter, directly (1, also where it is left out)
+    or by post (3). ``LoaiDoiTuong``: what kind of applicant; left out, what the account is.
     """
 
-    procedure: Text
+    procedure: ProcedureCode
     province: ProvinceCode
     applicant: Applicant
     form: dict[str, Any]
@@ -123,6 +138,8 @@ class Submission(Body):
     legacy_commune: LegacyCode | None = None
     hamlet: Text | None = None
     helper: Text | None = None
+    KenhThucHien: Literal[1, 3] | None = None
+    LoaiDoiTuong: ApplicantType | None = None
     attachments: Annotated[list[Hash], msgspec.Meta(max_length=20)] = []  # noqa: RUF012  msgspec copies it
 
     @property
@@ -133,36 +150,61 @@ class Submission(Body):
 
 
 class Submitted(msgspec.Struct):
-    """A dossier was created; ``fee`` in VND."""
+    """A dossier was created; ``fee`` in VND. ``message`` says why it waits here before it goes on, where it does."""
 
     code: str
     state: int
     sequence: int
     fee: int
     error_code: int = 0
+    message: str = ""
 
 
 class SyncItem(Body):
-    """A dossier as ``DongBoHoSoMC`` gives it, and as the portal hands it to a province."""
+    """A dossier as ``DongBoHoSoMC`` gives it, and as the portal hands it to a province.
+
+    ``SoDinhDanh`` is the applicant's: without it, nobody's data are taken for theirs. ``ThuNghiem``: a test.
+    """
 
     MaHoSo: DossierCode
     MaThamChieu: Text
     MaTinh: ProvinceCode
     MaXa: CommuneCode
-    MaTTHC: Text
+    MaTTHC: ProcedureCode
     KenhThucHien: Literal[1, 2, 3]
     MaBam: Hash
     isUpdating: Literal["True", "False"]
-    TienTrinh: Annotated[list[Step], msgspec.Meta(min_length=1, max_length=1000)]
+    TienTrinh: Annotated[list[tuple[Sequence, StateNumber, Timestamp]], msgspec.Meta(min_length=1, max_length=STEPS)]
+    SoDinhDanh: AccountNumber | None = None
+    ThuNghiem: bool = False
+    LoaiDoiTuong: ApplicantType = 1
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a day that isn't in the calendar, which makes the item invalid."""
+        self.steps  # noqa: B018  read for what it raises
+
+    @property
+    def steps(self) -> list[Step]:
+        """``TienTrinh``, its moments as Unix seconds."""
+        return [(sequence, state, unix_seconds(occurred)) for sequence, state, occurred in self.TienTrinh]
 
 
 class ProgressItem(Body):
     """A step as ``CapNhatTienDoHoSoMC`` gives it."""
 
     MaHoSo: DossierCode
-    ThuTu: Annotated[int, msgspec.Meta(ge=1, le=1000)]
-    TrangThai: Annotated[int, msgspec.Meta(ge=1, le=10)]
-    ThoiDiem: float
+    ThuTu: Sequence
+    TrangThai: StateNumber
+    ThoiDiem: Timestamp
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a day that isn't in the calendar, which makes the item invalid."""
+        self.step  # noqa: B018  read for what it raises
+
+    @property
+    def step(self) -> Step:
+        """The step, its moment as Unix seconds."""
+        return self.ThuTu, self.TrangThai, unix_seconds(self.ThoiDiem)
 
 
 class SyncCall(Body):
@@ -227,6 +269,23 @@ class PaymentOpened(msgspec.Struct):
     error_code: int = 0
 
 
+class PaymentState(msgspec.Struct):
+    """Where a payment stands; ``SoTien`` in VND."""
+
+    MaGiaoDich: str
+    MaThamChieu: str
+    SoTien: int
+    TrangThai: str
+    error_code: int = 0
+
+
+class PaidFee(Body):
+    """The portal tells a province that a dossier's fee was paid; ``SoTien`` in VND."""
+
+    MaHoSo: DossierCode
+    SoTien: Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+
+
 class PaymentNotice(Body):
     """The platform tells the partner what became of a payment."""
 
@@ -245,6 +304,16 @@ def shared_secret(name: str) -> str:
 def password(account: str) -> str:
     """Return the password of an account [A]."""
     return f"mk.{account}"
+
+
+def credential(system: str) -> str:
+    """Return what a system says of itself with each request: its name, and a proof that nobody else can give."""
+    return f"{system} {proof('X-Sender', system, shared_secret(system))}"
+
+
+def callers(provinces: Iterable[str]) -> dict[str, str]:
+    """Return the systems that there can be in a stack of these provinces, by their credentials."""
+    return {credential(name): name for name in systems(provinces, PLATFORMS)}
 
 
 def proof(*fields: object) -> str:

@@ -43,7 +43,7 @@ class Metrics:
         self._seconds = {name: seconds.labels(system, name) for name in named}
         sync = self._counter("thongsuot_sync_items", "Items of synchronisation received", "result")
         self._sync = {result: sync.labels(system, result) for result in SYNC_RESULTS}
-        self._rejected = self._counter("thongsuot_outbox_rejected", "Messages finally rejected", "link")
+        self._rejected = self._counter("thongsuot_outbox_rejected", "Messages refused for good", "link")
         self._attempts = self._counter("thongsuot_outbox_failures", "Attempts to deliver that failed", "link")
         self._pending = self._gauge("thongsuot_outbox_pending", "Messages not yet acknowledged", "link")
         self._lag = Histogram(
@@ -98,7 +98,7 @@ class Metrics:
         self._attempts.labels(self._system, link)
 
     def outbox_rejected(self, link: str, count: int) -> None:
-        """Count messages that the other side finally rejected."""
+        """Count messages that the other side refused for good."""
         self._rejected.labels(self._system, link).inc(count)
 
     def outbox_failed(self, link: str, count: int) -> None:

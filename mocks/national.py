@@ -2,44 +2,48 @@
 
 import sqlite3
 import time
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from mocks import assisted, attachments, drafts, entries, intake, keys, outbox, register
+from mocks import accounts, assisted, attachments, drafts, entries, fees, intake, keys, outbox, register
 from mocks.assisted import Assistance
 from mocks.attachments import HAND_OVER
+from mocks.connection import SCHEMA as CONNECTION
+from mocks.dossier_system import DossierSystem
+from mocks.fees import Fees
 from mocks.messages import (
     CREATE,
     Citizen,
-    Created,
-    Login,
-    PaymentNotice,
-    PaymentOpened,
     Resident,
-    Session,
     Submission,
     Submitted,
     SyncCall,
     SyncItem,
     SyncReply,
-    proof,
-    shared_secret,
 )
-from mocks.portal import SPOKEN, Portal
+from mocks.outbox import Pending
+from mocks.pages import Linked
+from mocks.peers import Peer, Peers
+from mocks.portal import SPOKEN, Portal, item_of
+from mocks.portal_form import PATH, PortalForm
 from mocks.posting import POSTS, Posting
-from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
+from mocks.system import Surroundings, created
+from mocks.takeover import SCHEMA as TAKEOVER
 from mocks.takeover import Takeover
 from mocks.throttle import Throttle
 from mocks.tokens import Claims, Signer, TokenError
-from mocks.upstream import AccessToken, ask, ask_population, ask_user, understood
+from mocks.upstream import AccessToken, ask_population, ask_user
 from mocks.verification import SCHEMA as VERIFICATION
 from mocks.verification import Verification
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
 from model import procedures
-from model.dossier import Channel, State
-from model.links import PEOPLE, Link, province_system
+from model.dossier import State, counter_of
+from model.links import PEOPLE, Link, province_of, province_system
+from model.paths import Table
 
 SESSION_LIFE = 8 * 3600.0  # seconds
 
@@ -76,32 +80,30 @@ class Found(msgspec.Struct):
 
 
 class Directory(msgspec.Struct):
-    """Where people reach the systems that the portal sends them to: name -> ``host:port``."""
+    """Where people reach the systems that the portal sends them to: name -> ``host:port``.
+
+    ``paths``: where systems of a kind serve an operation, where that isn't our own path.
+    """
 
     systems: dict[str, str]
-
-
-class PaymentAsked(msgspec.Struct):
-    """Where a citizen pays; ``SoTien`` in VND."""
-
-    MaGiaoDich: str
-    UrlThanhToan: str
-    SoTien: int
+    paths: Table
 
 
 class National(DossierSystem):
     """The portal."""
 
-    schema = "".join(
-        (register.SCHEMA, keys.SCHEMA, outbox.SCHEMA, drafts.SCHEMA, attachments.SCHEMA, VERIFICATION, assisted.SCHEMA)
-    )
+    schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}{CONNECTION}{VERIFICATION}
+        {drafts.SCHEMA}{attachments.SCHEMA}{assisted.SCHEMA}{accounts.SCHEMA}{fees.SCHEMA}{TAKEOVER}
+    """
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         super().__init__(name, surroundings, registry)
-        self._portal = Portal(self.store, self.metrics, surroundings.defects, self._signer)
+        self._portal = Portal(
+            self.store, self.metrics, surroundings.defects, self._signer, surroundings.provinces, self._hand_on
+        )
+        self.attachments.hand_on = self._hand_file_on
         self._vneid = self.client("vneid")
         self._population = self.client("population")
-        self._payment = self.client("payment")
         for province in surroundings.provinces:
             self.metrics.watch_lag(province)
             self._open_outbox(province_system(province))
@@ -111,32 +113,46 @@ class National(DossierSystem):
         """Open the store, and make who takes citizens over from old interfaces."""
         super().prepare()
         self._signer = Signer(self.store.secret())
-        self._assistance = Assistance(self.store, self.surroundings.defects)
+        self._peers = Peers(self._signer, lambda name: province_of(name) in self.surroundings.provinces)
+        self._assistance = Assistance(self.store, self.find, self.surroundings.defects)
+        self._fees = Fees(self, self._assistance)
         self._throttle = Throttle(self.surroundings.defects)
         clients = {code: self.client(province_system(code)) for code in self.surroundings.provinces}
+        self._form = PortalForm(self, self._signer, self._submit_draft)
         self._takeover = Takeover(clients, self.drafts, self._signer, self.surroundings.defects)
 
     def _open_outbox(self, target: str) -> None:
         client = self.client(target)
-        ways = {CREATE: Posting(client, "/api/dossiers").deliver, HAND_OVER: self.attachments.courier(client)}
-        limits = {CREATE: POSTS, HAND_OVER: attachments.COURIERS}
+        peer = Peer(self.name, client)
+        ways = {
+            CREATE: Posting(peer, "/HoSo/NopTrucTuyen").deliver,
+            HAND_OVER: self.attachments.courier(peer),
+            fees.TELL: Posting(peer, "/api/payments").deliver,
+        }
+        limits = {CREATE: POSTS, HAND_OVER: attachments.COURIERS, fees.TELL: POSTS}
         self.outbox.open(Link(self.name, target).name, attachments.by_service(ways), limits, client.rest)
 
     async def start(self) -> None:
-        """Start committer and senders, and read the intake."""
+        """Start committer and senders, read the intake, and ask about payments that wait."""
         intake.warm()
         procedures.search("", 1)
         await super().start()
+        self._fees.start()
+
+    async def stop(self) -> None:
+        """Ask about payments no more, and stop everything else."""
+        await self._fees.stop()
+        await super().stop()
 
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
         citizen = self._citizen
         self._verification = Verification(self, citizen)
-        return (
+        routes = (
             *self._verification.routes(),
-            *((entries.route(self._verification.page),) if self._verification.serves else ()),
+            entries.route(entries.chained(self._fees.page, self._verification.page)),
             Route("POST", "/sync", "sync", self.sync, SyncCall, SyncReply, peers=True, speaks=SPOKEN),
-            Route("POST", "/login", "login", self.login, Login, Session, peers=True, refuses=(401,)),
+            *self._peers.routes(),
             Route("POST", "/session", "session", self.open_session, AccessToken, CitizenSession, refuses=(401,)),
             Route("GET", "/directory", "directory", self.directory, Nothing, Directory, "query"),
             Route("GET", "/procedures", "procedures", self.search, Search, Found, "query"),
@@ -147,39 +163,48 @@ class National(DossierSystem):
                 "POST", "/dossiers", "submit", self.submit, Submission, Submitted,
                 status=201, auth=citizen, keyed=True, refuses=(429,),
             ),
-            Route(
-                "POST", "/dossiers/{code}/payment", "payment", self.payment, Nothing, PaymentAsked,
-                auth=citizen, keyed=True, refuses=(404, 409),
-            ),
-            Route(
-                "POST", "/payments/callback", "callback", self.callback, PaymentNotice, Created,
-                peers=True, refuses=(401,),
-            ),
+            *self._fees.routes(citizen),
             *self.drafts.routes(citizen, self.submit),
-            *self.attachments.routes(citizen),
-            *self._takeover.routes(),
+            *self.attachments.routes(citizen, self._peers),
+            *self._takeover.routes(self._form),
+            *self._form.routes(self._fees.payment),
             *self._assistance.routes(citizen),
         )  # fmt: skip
+        asks = self.surroundings.defects.on("asks-vneid-each-call")
+        return tuple(map(self._asking, routes)) if asks else routes
+
+    def _asking(self, route: Route) -> Route:
+        """Return a route that asks VNeID about the citizen's token each time, a seeded defect."""
+
+        async def handler(call: Call[Any]) -> Any:
+            await ask_user(self._vneid, call.session.jti)
+            return await route.handler(call)
+
+        return replace(route, handler=handler) if route.auth == self._citizen else route
 
     async def sync(self, call: Call[SyncCall]) -> SyncReply:
         """Take what a province has to tell."""
         return await self._portal.sync(call)
 
-    async def login(self, call: Call[Login]) -> Session:
-        """Log a province in."""
-        return self._portal.login(call.content)
-
     async def open_session(self, call: Call[AccessToken]) -> CitizenSession:
         """Open a session for whoever VNeID says the token belongs to."""
-        user = await ask_user(self._vneid, call.content.access_token)
-        claims = Claims("citizen", user.SoDinhDanh, user.HoVaTen)
+        token = call.content.access_token
+        user = await ask_user(self._vneid, token)
+        await self.database()
+        await accounts.remember(self.store, user)
+        asks = self.surroundings.defects.on("asks-vneid-each-call")
+        claims = Claims(
+            "citizen", user.SoDinhDanh, user.HoVaTen, jti=token if asks else "", kind=user.LoaiTaiKhoan,
+            test=call.content.ThuNghiem,
+        )  # fmt: skip
         return CitizenSession(self._signer.sign(claims, SESSION_LIFE), user.TechID, user.HoVaTen)
 
     async def directory(self, call: Call[Nothing]) -> Directory:
         """Say where people reach the other systems."""
         prefix = Link(PEOPLE, "").name
         links = self.surroundings.links
-        return Directory({link.removeprefix(prefix): where for link, where in links.items() if link.startswith(prefix)})
+        people = {link.removeprefix(prefix): where for link, where in links.items() if link.startswith(prefix)}
+        return Directory(people, self.surroundings.paths)
 
     async def search(self, call: Call[Search]) -> Found:
         """Search the catalogue of procedures."""
@@ -196,69 +221,46 @@ class National(DossierSystem):
         if call.content.province not in self.surroundings.provinces:
             raise Refusal(422, "validation", "province: not connected to the portal")
         await self.units.consult()
-        return await self.store.write(
-            lambda connection: self.keys.once(
-                connection, call, lambda connection: self._store(connection, call, procedure.fee)
-            )
-        )
+        return await self.keys.once(self.store, call, lambda connection: self._store(connection, call, procedure.fee))
+
+    async def _submit_draft(self, call: Call[Any]) -> Reply:
+        """Store a dossier that a citizen submits by hand, out of a draft."""
+        return await self.submit(replace(call, content=self.drafts.submission(call)))
+
+    def facts(self) -> Mapping[str, object]:
+        """Say where people file by hand, beside what every system with dossiers says."""
+        return {"Nộp hồ sơ trực tuyến (file online)": Linked("mở", PATH), **super().facts()}
 
     def _store(self, connection: sqlite3.Connection, call: Call[Submission], fee: int) -> Reply:
         self._throttle.admit(call.session.sub)
-        new = intake.new_dossier(connection, "G", call, Channel.ONLINE, self.units)
+        new = intake.new_dossier(connection, "G", call, intake.online_channel(call.content), self.units)
         first = (1, State.REGISTERED.value, round(time.time(), 6))
         register.add(connection, new, [first])
         self._assistance.note(connection, call, new.code)
-        item = SyncItem(
-            new.code, new.key, new.province, new.commune, new.procedure, Channel.ONLINE.value, new.hash,
-            "False", [first],
-        )  # fmt: skip
-        link = Link(self.name, province_system(new.province)).name
-        self.outbox.put(connection, link, (new.code, CREATE, msgspec.json.encode(item)))
+        self._hand_on(connection, item_of(new, first, self.surroundings.defects))
         for message in self.attachments.attach(connection, call.session.sub, new.code, call.content.attachments):
-            self.outbox.put(connection, link, message)
+            self.outbox.put(connection, self._link_to(new.province), message)
         drafts.close(connection, call, new.code)
-        return created(201, Submitted(new.code, first[1], first[0], fee))
+        due, word = 0 if new.test else fee, self.connection.word(new.code)
+        return created(201, Submitted(new.code, first[1], first[0], due, message=word))
 
-    async def payment(self, call: Call[Nothing]) -> Reply:
-        """Ask the payment platform for the payment of a dossier's fee."""
-        known = self.keys.answered(self.store.reader, call)
-        if known is not None:
-            return known
-        code, fee = self._fee(call.path["code"])
-        asked = await self._ask_payment(code, fee)
-        return await self.store.write(
-            lambda connection: self.keys.once(connection, call, lambda _: created(200, asked))
-        )
+    def _hand_on(self, connection: sqlite3.Connection, item: SyncItem) -> None:
+        """Store the message that hands a dossier to its province."""
+        self.outbox.put(connection, self._link_to(item.MaTinh), (item.MaHoSo, CREATE, msgspec.json.encode(item)))
 
-    def _fee(self, code: str) -> tuple[str, int]:
-        dossier = register.find(self.store.reader, code)
-        if dossier is None:
-            raise unknown_dossier()
-        fee = procedures.procedures()[dossier.procedure].fee
-        if fee == 0:
-            raise Refusal(409, "transition", "no fee is due for this procedure")
-        return code, fee
+    def _hand_file_on(self, connection: sqlite3.Connection, code: str, digest: str) -> None:
+        """Hand an attachment on where its dossier came in at another province's counter than its own."""
+        province = str(register.province_of(connection, code))
+        if counter_of(code) not in {None, province}:
+            self.outbox.put(connection, self._link_to(province), (code, HAND_OVER, digest.encode()))
 
-    async def _ask_payment(self, code: str, fee: int) -> PaymentAsked:
-        order = {
-            "MaDoiTac": self.name,
-            "MaThamChieu": code,
-            "SoTien": fee,
-            "MaXacThuc": proof(self.name, code, fee, shared_secret(self.name)),
-        }
-        received = await ask(self._payment, "payment", "POST", "/payments", msgspec.json.encode(order))
-        opened = understood(received, "payment", PaymentOpened)
-        return PaymentAsked(opened.MaGiaoDich, opened.UrlThanhToan, fee)
+    def _link_to(self, province: str) -> str:
+        return Link(self.name, province_system(province)).name
 
-    async def callback(self, call: Call[PaymentNotice]) -> Created:
-        """Note that a dossier's fee was paid; hearing it again changes nothing."""
-        notice = call.content
-        fields = (notice.MaGiaoDich, notice.MaThamChieu, notice.SoTien, notice.TrangThai)
-        if notice.MaXacThuc != proof(*fields, shared_secret(self.name)):
-            raise Refusal(401, "unauthorised", "MaXacThuc is wrong")
-        statement = "UPDATE dossiers SET paid = 1 WHERE code = ?"
-        known = await self.store.write(lambda connection: connection.execute(statement, (notice.MaThamChieu,)).rowcount)
-        return Created(0) if known else Created(-1, "không tồn tại")
+    async def backlog(self, call: Call[Nothing]) -> Pending:
+        """Count the messages that have not been acknowledged, and the payments that nobody has asked about yet."""
+        told = await super().backlog(call)
+        return msgspec.structs.replace(told, pending=told.pending + self._fees.owed())
 
     def _citizen(self, token: str) -> Claims:
         try:

@@ -18,8 +18,10 @@ _MEDIA = {
     "json": "application/json",
     "form": "application/x-www-form-urlencoded",
     "bytes": "application/octet-stream",
+    "xml": "application/xml",
 }
-_BYTES = {"type": "string", "format": "binary"}
+_SCHEMAS = {"bytes": {"type": "string", "format": "binary"}, "xml": {"type": "string"}}
+_PAGE = {"schema": {"type": "string"}}
 _ABOUT = "A fault that is switched on inside the system answers as its order says: with any status from 400 to 599."
 _REASONS = {
     400: "Not readable",
@@ -32,6 +34,11 @@ _REASONS = {
     413: "The body is too large",
     422: "Content of another shape, or that doesn't fit",
     429: "Too many; come back later",
+}
+_SESSIONS = {
+    "people": "A session, or what VNeID or the axis gave for one",
+    "system": "The session that another system has opened by /login",
+    "operator": "What opens the control API",
 }
 Refs = Mapping[type, Mapping[str, Any]]
 
@@ -66,31 +73,50 @@ def _operation(route: Route, refs: Refs) -> dict[str, Any]:
         "responses": _responses(route, refs),
     }
     if reads(route):
-        schema = _BYTES if route.source == "bytes" else refs[route.takes]
-        required = route.source != "bytes" and route.takes is not Nothing
+        schema = _SCHEMAS.get(route.source) or refs[route.takes]
+        required = route.source == "xml" or (route.source != "bytes" and route.takes is not Nothing)
         operation["requestBody"] = {"required": required, "content": {_MEDIA[route.source]: {"schema": schema}}}
     if route.auth is not None:
-        operation["security"] = [{route.cookie or "bearer": []}]
+        operation["security"] = [{_scheme(route): []}]
     return operation
 
 
 def _security(routes: Sequence[Route]) -> dict[str, Any]:
-    cookies = sorted({route.cookie for route in routes if route.cookie})
-    schemes: dict[str, Any] = {name: {"type": "apiKey", "in": "cookie", "name": name} for name in cookies}
-    return {"bearer": {"type": "http", "scheme": "bearer"}, **schemes}
+    asked = {_scheme(route): route.cookie for route in routes if route.auth is not None}
+    return {name: _cookie(name) if cookie else _bearer(name) for name, cookie in sorted(asked.items())}
+
+
+def _scheme(route: Route) -> str:
+    """Name whose session a route asks for."""
+    return route.cookie or ("operator" if route.spared else "system" if route.peers else "people")
+
+
+def _cookie(name: str) -> dict[str, Any]:
+    return {"type": "apiKey", "in": "cookie", "name": name}
+
+
+def _bearer(name: str) -> dict[str, Any]:
+    return {"type": "http", "scheme": "bearer", "description": _SESSIONS[name]}
 
 
 def _responses(route: Route, refs: Refs) -> dict[str, Any]:
     success = {"type": "object"} if route.gives is None else refs[route.gives]
     answers = {str(status): _answer("Success", media, {"type": "string"}) for status, media in route.media.items()}
-    answers.setdefault(str(route.status), _answer("Success", "application/json", success))
+    good = answers.setdefault(str(route.status), _answer("Success", "application/json", success))
+    if route.shown is not None:
+        good.get("content", {})[HTML] = _PAGE
     for status in refusals(route):
-        answers.setdefault(str(status), _answer(_REASONS[status], "application/json", refs[Failure]))
+        answers.setdefault(str(status), _error(_REASONS[status], refs))
     if not route.spared:
-        broken = _answer("The system, or one that it asks, fails", "application/json", refs[Failure])
-        broken["content"][HTML] = {"schema": {"type": "string"}}
-        answers["5XX"] = broken
+        answers["5XX"] = _error("The system, or one that it asks, fails", refs)
     return dict(sorted(answers.items()))
+
+
+def _error(description: str, refs: Refs) -> dict[str, Any]:
+    """Return an error: JSON, and for a browser a page."""
+    answer = _answer(description, "application/json", refs[Failure])
+    answer["content"][HTML] = _PAGE
+    return answer
 
 
 def refusals(route: Route) -> set[int]:

@@ -1,7 +1,8 @@
 """The transactional outbox: messages are stored in the transaction of the change that they tell of.
 
 One sender per link delivers at least once. It keeps the order per dossier, not between dossiers: what it sends next
-is the oldest message, and with it others of its service that no earlier message of their dossier is ahead of.
+is the oldest message, and with it others of its service that no earlier message of their dossier is ahead of. What
+the receiver refuses for good is kept beside the queue, with the reason: it is never lost silently, and holds nobody up.
 """
 
 import asyncio
@@ -11,21 +12,27 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
+
+import msgspec
 
 from mocks.defects import Defects
 from mocks.metrics import Metrics
-from mocks.store import Store
+from mocks.store import Store, listed
 
 FIRST_DELAY = 0.1  # seconds
 LAST_DELAY = 2.0  # seconds
+HELD = " (held)"  # what stands behind the name of a link on which messages wait to be released
 AT_ONCE = 0.02  # seconds, of the defect back-pressure-ignored: below it the storm would starve this machine [A]
 WINDOW = 100  # messages looked at to fill a batch
+REASON = 300  # characters kept of why a message was refused
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox(
     id INTEGER PRIMARY KEY AUTOINCREMENT, link TEXT NOT NULL, dossier TEXT NOT NULL, service TEXT NOT NULL,
     body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS outbox_link ON outbox(link, id);
+CREATE TABLE IF NOT EXISTS refused(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, link TEXT NOT NULL, dossier TEXT NOT NULL, service TEXT NOT NULL,
+    body BLOB NOT NULL, reason TEXT NOT NULL);
 """
 
 
@@ -37,7 +44,7 @@ class Message:
         id: Order of storing.
         dossier: Messages of one dossier keep their order.
         service: What it asks for.
-        body: JSON.
+        body: As the receiver takes it: JSON, or edXML.
     """
 
     id: int
@@ -46,12 +53,57 @@ class Message:
     body: bytes
 
 
-class Outcome(Enum):
-    """What came of one message."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one message.
 
-    DELIVERED = "acknowledged"
-    REJECTED = "finally rejected: not repeated"
-    RETRY = "unknown: to be repeated"
+    Attributes:
+        settled: Whether it needs no repetition.
+        reason: Why the receiver refused it for good; empty: it didn't.
+    """
+
+    settled: bool
+    reason: str = ""
+
+
+DELIVERED = Outcome(True)
+RETRY = Outcome(False)
+"""Nobody knows what came of it: it is to be repeated."""
+
+
+def refused(reason: str) -> Outcome:
+    """Return the outcome of a message that is refused for good: repeating it would be in vain."""
+    return Outcome(True, reason[:REASON])
+
+
+class RefusedMessage(msgspec.Struct):
+    """A message that the receiver of a link refused for good; ``dossier`` is what it was about."""
+
+    link: str
+    dossier: str
+    service: str
+    reason: str
+
+
+class Pending(msgspec.Struct):
+    """Messages of an outbox.
+
+    Attributes:
+        pending: Not acknowledged yet.
+        stored: Ever stored since the system started.
+        refused: Refused by their receivers for good.
+    """
+
+    pending: int
+    stored: int = 0
+    refused: int = 0
+
+
+class Refusals(msgspec.Struct):
+    """Messages that were refused for good, in that order; ``next`` is null at the end."""
+
+    items: list[RefusedMessage]
+    next: str | None
 
 
 Deliver = Callable[[Sequence[Message]], Awaitable[Sequence[Outcome]]]
@@ -66,6 +118,7 @@ class Outbox:
         seed: Of the jitter.
         defects: Seeded defects that are on.
         stored: Messages that were ever put into it.
+        holds: Asked, for a link and a dossier, whether what is put into it now waits to be released.
     """
 
     def __init__(self, store: Store, metrics: Metrics, seed: int, defects: Defects) -> None:
@@ -74,6 +127,7 @@ class Outbox:
         self.seed = seed
         self.defects = defects
         self.stored = 0
+        self.holds: Callable[[str, str], bool] = lambda link, dossier: False
         self._senders: dict[str, _Sender] = {}
         self._touched: set[str] = set()
         self._stopped = False
@@ -96,19 +150,39 @@ class Outbox:
     def put(self, connection: sqlite3.Connection, link: str, message: tuple[str, str, bytes]) -> None:
         """Store a message (dossier, service, body) in the transaction of this connection."""
         statement = "INSERT INTO outbox(link, dossier, service, body) VALUES(?, ?, ?, ?)"
-        connection.execute(statement, (link, *message))
-        self._touched.add(link)
+        held = self.holds(link, message[0])
+        connection.execute(statement, (f"{link}{HELD}" if held else link, *message))
+        self._touched |= set() if held else {link}
         self.stored += 1
 
-    def remove(self, connection: sqlite3.Connection, link: str, ids: Iterable[int]) -> None:
-        """Remove messages that need no repetition, in the transaction of this connection."""
-        connection.executemany("DELETE FROM outbox WHERE id = ?", [(id_,) for id_ in ids])
+    def release(self, connection: sqlite3.Connection) -> None:
+        """Let go of what was held, in the transaction of this connection; each dossier's messages keep their order."""
+        for link in self._senders:
+            connection.execute("UPDATE outbox SET link = ? WHERE link = ?", (link, f"{link}{HELD}"))
+            self._touched.add(link)
+
+    def settle(self, connection: sqlite3.Connection, link: str, outcomes: Mapping[int, Outcome]) -> None:
+        """Take messages out of the queue, by their ids, in the transaction of this connection; keep the refused."""
+        keep = """INSERT INTO refused(link, dossier, service, body, reason)
+            SELECT link, dossier, service, body, ? FROM outbox WHERE id = ?"""
+        pairs = [(outcome.reason, id_) for id_, outcome in outcomes.items() if outcome.reason]
+        connection.executemany(keep, pairs)
+        connection.executemany("DELETE FROM outbox WHERE id = ?", [(id_,) for id_ in outcomes])
         self._touched.add(link)
 
     def pending(self, link: str | None = None) -> int:
         """Count the messages that have not been acknowledged, of one link or of all."""
         statement = "SELECT count(*) FROM outbox WHERE link = ?1 OR ?1 IS NULL"
         return int(self.store.reader.execute(statement, (link,)).fetchone()[0])
+
+    def refused(self) -> int:
+        """Count the messages that were refused for good; none is ever removed."""
+        return int(self.store.reader.execute("SELECT coalesce(max(id), 0) FROM refused").fetchone()[0])
+
+    def refusals(self, after: int, limit: int) -> tuple[list[RefusedMessage], int | None]:
+        """Return the messages that were refused for good, in that order, and where to go on."""
+        statement = "SELECT id, link, dossier, service, reason FROM refused WHERE id > ? ORDER BY id LIMIT ?"
+        return listed(self.store.reader, statement, after, limit, lambda row: RefusedMessage(*row[1:]))
 
     def window(self, link: str) -> list[Message]:
         """Return the oldest messages of a link whose storing is committed."""
@@ -200,21 +274,21 @@ class _Sender:
     async def _attempt(self, messages: Sequence[Message]) -> bool:
         outcomes = self._given_up(await self._deliver(messages))
         pairs = zip(messages, outcomes, strict=True)
-        settled = [message.id for message, outcome in pairs if outcome is not Outcome.RETRY]
-        self._outbox.metrics.outbox_rejected(self._link, outcomes.count(Outcome.REJECTED))
-        self._outbox.metrics.outbox_failed(self._link, outcomes.count(Outcome.RETRY))
+        settled = {message.id: outcome for message, outcome in pairs if outcome.settled}
+        self._outbox.metrics.outbox_rejected(self._link, sum(outcome.reason != "" for outcome in outcomes))
+        self._outbox.metrics.outbox_failed(self._link, len(messages) - len(settled))
         if settled:
-            self._settled.update(settled)
-            await self._outbox.store.write(lambda connection: self._outbox.remove(connection, self._link, settled))
+            self._settled |= settled.keys()
+            await self._outbox.store.write(lambda connection: self._outbox.settle(connection, self._link, settled))
         return len(settled) == len(messages)
 
     def _given_up(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-        """Reject what was tried too often, where there is such a thing."""
+        """Refuse what was tried too often, where there is such a thing."""
         tries = self._outbox.defects.tries
         if tries is None or self.failures + 1 < tries:
             return outcomes
         self.failures = 0
-        return [Outcome.REJECTED if outcome is Outcome.RETRY else outcome for outcome in outcomes]
+        return [outcome if outcome.settled else refused(f"given up after {tries} attempts") for outcome in outcomes]
 
     def _window(self) -> list[Message]:
         """Leave out what is settled: its removal may be committed later than it is answered, see LateStore."""

@@ -35,6 +35,8 @@ class Population(ReceiptKeeper):
             raise Refusal(404, "unknown", "nobody has this personal identification number")
         if (asked.HoVaTen, asked.NgayThangNamSinh) != (person.name, person.birth_date):
             raise Refusal(422, "validation", "name or date of birth differ from the population database")
+        if self.has_other_data("population", person.id_number):
+            raise Refusal(422, "validation", "name or date of birth differ from the population database")
         return Resident(person.id_number, person.name, person.birth_date, address(person.id_number))
 
 

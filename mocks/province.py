@@ -3,7 +3,7 @@
 import hmac
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast
@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from mocks import (
     attachments,
+    credits,
+    cutover,
     drafts,
     entries,
     help,
@@ -23,11 +25,15 @@ from mocks import (
     public_ui,
     register,
     stock,
+    workflows,
     worklist,
 )
 from mocks.attachments import HAND_OVER
+from mocks.boundary_free import BoundaryFree
 from mocks.centres import Centres
 from mocks.chancery import Chancery
+from mocks.connection import SCHEMA as CONNECTION
+from mocks.dossier_system import DossierSystem, unknown_dossier
 from mocks.help import Help
 from mocks.incidents import Incidents
 from mocks.keys import Keys
@@ -36,6 +42,7 @@ from mocks.messages import (
     ITEM_EXISTS,
     PROGRESS,
     PROGRESS_CHUNK,
+    STEPS,
     Citizen,
     Created,
     ProgressItem,
@@ -48,36 +55,39 @@ from mocks.messages import (
     Text,
     password,
 )
-from mocks.portal import EXISTS, ITEM_REFUSED, new_of
+from mocks.pages import Linked
+from mocks.peers import Peer, Peers
+from mocks.portal import EXISTS, FOREIGN, ITEM_REFUSED, item_of, new_of, objection
 from mocks.province_sync import PortalSync
 from mocks.public_ui import PublicInterface
 from mocks.store import Store
 from mocks.stubs import SCHEMA as STUBS
 from mocks.stubs import Stubs
-from mocks.system import DossierSystem, Surroundings, created, unknown_dossier
+from mocks.system import Surroundings, created
+from mocks.timestamps import timestamp
 from mocks.tokens import Claims, Signer, TokenError
-from mocks.units import takes
 from mocks.upstream import ask_population
 from mocks.verification import SCHEMA as VERIFICATION
 from mocks.verification import Verification
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
+from mocks.workflows import Workflows
 from mocks.worklist import Claim, Claimed, Waiting
-from model import procedures
 from model.dossier import Channel, State, TransitionError, next_state
-from model.links import PEOPLE, Link, province_of
+from model.links import Link, province_of
 from model.migration import officers
+from model.workflows import Role
 
 SESSION_LIFE = 8 * 3600.0  # seconds
 INLINE_WAIT = 60.0  # seconds; clients in the field read with this time-out and no retry [P]
 CREATE_CHUNK = 50  # items of one DongBoHoSoMC
-PREFIX = "cb."
 
 
 class OfficerLogin(Body):
-    """An officer (cán bộ một cửa) logs in."""
+    """An officer logs in, ``cb.00004``: role and place; ``ThuNghiem``: in test mode."""
 
     account: Text
     password: Text
+    ThuNghiem: bool = False
 
 
 class StepOrder(Body):
@@ -99,23 +109,11 @@ class StepTaken(msgspec.Struct):
 
 
 class Statistics(msgspec.Struct):
-    """Dossiers by state's number."""
+    """Official dossiers by state's number; tests are counted apart."""
 
     states: dict[str, int]
     total: int
-
-
-class Workflow(msgspec.Struct):
-    """Whether a procedure has an electronic process."""
-
-    procedure: str
-    available: bool
-
-
-class Workflows(msgspec.Struct):
-    """The electronic processes of the catalogue's procedures."""
-
-    items: list[Workflow]
+    test: int
 
 
 class Province(DossierSystem):
@@ -129,9 +127,9 @@ class Province(DossierSystem):
     faults = DossierSystem.faults | {"missing-workflow", "missing-accounts", "early-closure"}
 
     schema = f"""{register.SCHEMA}{keys.SCHEMA}{outbox.SCHEMA}{VERIFICATION}{migration.SCHEMA}
-        {drafts.SCHEMA}{attachments.SCHEMA}{public_ui.SCHEMA}{help.SCHEMA}{STUBS}
-        CREATE INDEX IF NOT EXISTS open_of_commune ON dossiers(commune, id) WHERE {register.OPEN};
-        CREATE INDEX IF NOT EXISTS open_of_province ON dossiers(id) WHERE {register.OPEN};
+        {drafts.SCHEMA}{attachments.SCHEMA}{cutover.SCHEMA}{help.SCHEMA}{STUBS}{CONNECTION}{credits.SCHEMA}
+        CREATE INDEX IF NOT EXISTS open_of_commune ON dossiers(commune, test, state, id) WHERE {register.OPEN};
+        CREATE INDEX IF NOT EXISTS open_of_province ON dossiers(test, state, id) WHERE {register.OPEN};
     """
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
@@ -139,9 +137,9 @@ class Province(DossierSystem):
         self._population = self.client("population")
         self._link = Link(name, "national").name
         portal = self.client("national")
-        sync = PortalSync(self.code, portal, self._defects.on("silence-is-consent"))
-        courier = self.attachments.courier(portal)
-        ways = {CREATE: sync.deliver, PROGRESS: sync.deliver, HAND_OVER: courier}
+        peer = Peer(name, portal)
+        sync = PortalSync(self.code, peer, self._defects.on("silence-is-consent"), self._defects.on("reorder"))
+        ways = {CREATE: sync.deliver, PROGRESS: sync.deliver, HAND_OVER: self.attachments.courier(peer)}
         limits = {CREATE: CREATE_CHUNK, PROGRESS: PROGRESS_CHUNK, HAND_OVER: attachments.COURIERS}
         self.outbox.open(self._link, attachments.by_service(ways), limits, portal.rest)
         self._verification.open()
@@ -153,13 +151,12 @@ class Province(DossierSystem):
         self._defects = self.surroundings.defects
         super().prepare()
         self._signer = Signer(self.store.secret())
-        portal = self.surroundings.links.get(Link(PEOPLE, "national").name, "")
-        self._interface = PublicInterface(
-            self.code, portal, self.drafts, self._signer, self.control, self.client("vneid")
-        )
+        self._peers = Peers(self._signer, lambda name: name == "national")
+        self._interface = PublicInterface(self, self.code, self._signer)
         one_level = self.code in self.surroundings.one_level
         self._centres = Centres(self.code, one_level, self.store, self._defects)
-        self.mover = migration.Mover(self.store, self.units, self._defects)
+        self._workflows = Workflows(self.control)
+        self.mover = migration.Mover(self.store, self.attachments, self.units, self._defects)
 
     def open_store(self, path: Path) -> Store:
         """Open the province's SQLite file."""
@@ -182,7 +179,7 @@ class Province(DossierSystem):
 
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
-        officer = self._officer
+        officer, peers = self._officer, self._peers
         self._verification = Verification(self, officer)
         self._chancery = Chancery(self, officer)
         stubs = Stubs(self.store, Keys(self._defects.on("duplicate-on-retry")), self._defects)
@@ -190,7 +187,12 @@ class Province(DossierSystem):
             *self._verification.routes(),
             *self._chancery.routes(),
             *Incidents(self, officer).routes(),
-            Route("POST", "/api/dossiers", "receive", self.receive, SyncItem, Created, peers=True),
+            *BoundaryFree(self, officer).routes(),
+            *peers.routes(),
+            Route(
+                "POST", "/HoSo/NopTrucTuyen", "receive", self.receive, SyncItem, Created, auth=peers.auth, peers=True,
+            ),
+            credits.route(self.store, peers.auth),
             Route("POST", "/officer/session", "session", self.open_session, OfficerLogin, Session, refuses=(401,)),
             Route(
                 "POST", "/counter/population", "population", self.population, Citizen, Resident, auth=officer,
@@ -198,37 +200,39 @@ class Province(DossierSystem):
             ),
             Route(
                 "POST", "/counter/dossiers", "intake", self.take_in, Submission, Submitted,
-                status=201, auth=officer, keyed=True,
+                status=201, auth=officer, keyed=True, refuses=(403,),
             ),
             Route("POST", "/officer/claim", "claim", self.claim, Claim, Claimed, auth=officer),
             Route(
                 "POST", "/dossiers/{code}/steps", "step", self.step, StepOrder, StepTaken,
-                auth=officer, keyed=True, refuses=(404, 409),
+                auth=officer, keyed=True, refuses=(403, 404, 409),
             ),
             Route("GET", "/statistics", "statistics", self.statistics, gives=Statistics),
-            Route("GET", "/workflows", "workflows", self.workflows, gives=Workflows),
             Route("GET", "/officer/queue", "queue", self.queue, gives=Waiting, auth=officer),
-            Route(
-                "POST", "/portal/drafts/{draft}/dossier", "ui_submit", self.submit_online, Nothing, Submitted,
-                status=201, auth=self._interface.citizen, cookie=public_ui.COOKIE, keyed=True,
-                refuses=(404, 409, 410),
-            ),
             *self.drafts.routes(officer, self.take_in),
             *Help(self.drafts, self._defects).routes(officer),
             *self._centres.routes(officer),
+            *self._workflows.routes(),
             *stubs.routes(officer),
-            entries.route(entries.chained(self._verification.page, stubs.page)),
-            *self.attachments.routes(officer),
-            *self._interface.routes(self.control.check if self.surroundings.token else None),
+            entries.route(entries.chained(self._verification.page, stubs.page, credits.book(self.store, self.name))),
+            *self.attachments.routes(officer, peers),
+            *self._interface.routes(self.control.check if self.surroundings.token else None, self.submit_online),
             *migration.routes(self.mover, self.control),
         )  # fmt: skip
+
+    def facts(self) -> Mapping[str, object]:
+        """Say where people file by hand, beside what every system with dossiers says."""
+        return {"Giao diện cũ (public interface)": Linked("mở", public_ui.PATH), **super().facts()}
 
     async def receive(self, call: Call[SyncItem]) -> Created:
         """Store a dossier that the portal hands over."""
         item = call.content
-        if item.MaTinh != self.code or not takes(self._defects, item.MaXa, self.code):
+        issued = item.MaHoSo.startswith("G") is (item.MaHoSo[1:3] == self.code)  # G: for here; H: at others' counters
+        mine = item.MaTinh == self.code and issued
+        wrong = objection(self._defects, item) if mine else FOREIGN
+        if wrong:
             self.metrics.synced("rejected")
-            return Created(ITEM_REFUSED, "sai đơn vị")
+            return Created(ITEM_REFUSED, wrong)
         new = self._defects.drops(item.MaHoSo) or await self.store.write(
             lambda connection: self._receive(connection, item)
         )
@@ -236,33 +240,35 @@ class Province(DossierSystem):
         return Created(0) if new else Created(ITEM_EXISTS, EXISTS)
 
     def _receive(self, connection: sqlite3.Connection, item: SyncItem) -> bool:
-        if register.add(connection, new_of(item), item.TienTrinh):
+        if register.add(connection, new_of(item), item.steps):
             self._received(connection, item)
             return True
         if self._defects.on("status-regress"):
-            register.set_back(connection, item.MaHoSo, item.TienTrinh[0])
+            register.set_back(connection, item.MaHoSo, item.steps[0])
         return False
 
     async def open_session(self, call: Call[OfficerLogin]) -> Session:
         """Log an officer of a commune's or the province's centre in, of one of its branches, or one who moved here."""
+        await self.database()
         account = call.content.account
-        moved = self.mover.officers.place_of(account)
-        place = moved or account.removeprefix(PREFIX)
-        known = moved is not None or (account.startswith(PREFIX) and self._centres.receives(place))
+        post = self._centres.post(account) or self.mover.officers.post(account)
         right = hmac.compare_digest(call.content.password.encode(), password(account).encode())
-        if not (known and right) or self.control.strikes("missing-accounts", account):
+        if post is None or not right or self._is_absent(post[1]):
             raise Refusal(401, "unauthorised", "account or password is wrong")
-        return Session(self._signer.sign(Claims("officer", place), SESSION_LIFE))
+        role, place = post
+        claims = Claims("officer", place, test=call.content.ThuNghiem, role=role)
+        return Session(self._signer.sign(claims, SESSION_LIFE))
 
     async def population(self, call: Call[Citizen]) -> Reply:
         """Ask the population database about a citizen."""
         return await ask_population(self._population, self.name, call.content)
 
     async def take_in(self, call: Call[Submission]) -> Reply:
-        """Store a dossier taken in at the counter, and the message that tells the portal."""
+        """Store a dossier that a one-stop officer takes in at the counter, and the message that tells the portal."""
+        workflows.check(call.session, Role.ONE_STOP, "intake")
         if self._defects.hits("refused-for-reorganisation", call.key):
             raise Refusal(422, "reorganisation", "not received: the apparatus is being reorganised")
-        return await self._take_in(call, Channel.DIRECT, State.RECEIVED)
+        return await self._take_in(call, intake.counter_channel(call.content), State.RECEIVED)
 
     async def submit_online(self, call: Call[Nothing]) -> Reply:
         """Store a dossier that a citizen submits at the old interface, out of a draft."""
@@ -270,37 +276,33 @@ class Province(DossierSystem):
         if known is not None:
             return known
         submission = cast(Call[Submission], replace(call, content=self._interface.submission(call)))  # type: ignore[arg-type]  # of another content now
-        return await self._take_in(submission, Channel.ONLINE, State.REGISTERED)
+        return await self._take_in(submission, intake.online_channel(submission.content), State.REGISTERED)
 
     async def _take_in(self, call: Call[Submission], channel: Channel, state: State) -> Reply:
         procedure = intake.checked(call.content)
         if call.content.province != self.code:
-            raise Refusal(422, "validation", "province: not this one")
+            raise Refusal(422, "validation", "province: not this one; /HoSo/PhiDiaGioi takes it in")
         await self.units.consult()
         self.mover.allows_intake()
         if self._defects.on("intake-needs-portal") and self.outbox.failing(self._link):
             raise Refusal(503, "unavailable", "the portal can't be reached")
-        if self._defects.on("missing-workflow-refused") and self._held(procedure.code):
+        if self._defects.on("missing-workflow-refused") and self._workflows.holds(procedure.code):
             raise Refusal(422, "workflow", "not received: the procedure has no electronic process")
 
         def change(connection: sqlite3.Connection) -> Reply:
             first = (1, state.value, round(time.time(), 6))
             new = intake.new_dossier(connection, "H", call, channel, self.units)
             self._store(connection, call, new, first)
-            return created(201, Submitted(new.code, first[1], first[0], procedure.fee))
+            return created(201, Submitted(new.code, first[1], first[0], 0 if new.test else procedure.fee))
 
-        reply = await self.store.write(lambda connection: self.keys.once(connection, call, change))
+        reply = await self.keys.once(self.store, call, change)
         if self._defects.on("sync-inline"):
             await self.outbox.drained(self._link, INLINE_WAIT)
         return reply
 
     def _store(self, connection: sqlite3.Connection, call: Call[Submission], new: register.New, first: Step) -> None:
         register.add(connection, new, [first])
-        item = SyncItem(
-            new.code, new.key, new.province, new.commune, new.procedure,
-            new.channel,  # type: ignore[arg-type]  # 1 to 3
-            new.hash, "False", [first],
-        )  # fmt: skip
+        item = item_of(new, first, self._defects)
         self.outbox.put(connection, self._link, (new.code, CREATE, msgspec.json.encode(item)))
         for message in self.attachments.attach(connection, call.session.sub, new.code, call.content.attachments):
             self.outbox.put(connection, self._link, message)
@@ -310,7 +312,7 @@ class Province(DossierSystem):
     def _received(self, connection: sqlite3.Connection, item: SyncItem) -> None:
         """Put a dossier that the portal handed over where it belongs."""
         self._assign(connection, item.MaHoSo, item.MaXa)
-        if self._defects.on("missing-workflow-refused") and self._held(item.MaTTHC):
+        if self._defects.on("missing-workflow-refused") and self._workflows.holds(item.MaTTHC):
             self._take(connection, item.MaHoSo, (2, State.NOT_RECEIVED.value, round(time.time(), 6)))
 
     def _assign(self, connection: sqlite3.Connection, code: str, commune: str) -> None:
@@ -318,74 +320,70 @@ class Province(DossierSystem):
             worklist.orphan(connection, code)
 
     async def claim(self, call: Call[Claim]) -> Claimed:
-        """Give the officer the oldest dossiers that are open and nobody's; see ``mocks.worklist``."""
-        place, limit = call.session.sub, call.content.limit
-        held, absent = [*self._held_procedures(), *self._centres.others(place)], self._absent()
-        return await self.store.write(lambda connection: worklist.claim(connection, place, limit, held, absent))
+        """Give the officer the oldest dossiers that wait for the role and are nobody's; see ``mocks.worklist``."""
+        officer, limit, absent = call.session, call.content.limit, self._absent()
+        turns = self._workflows.turns(officer, self._centres.others(officer.sub))
+        return await self.store.write(
+            lambda connection: worklist.claim(connection, officer.sub, limit, turns, absent, test=officer.test)
+        )
 
     async def queue(self, call: Call[Nothing]) -> Waiting:
         """Count what waits for the officer, in the common queue, and for a workflow."""
-        await self.database()
-        return worklist.waiting(self.store.reader, call.session.sub, self._held_procedures(), self._is_absent)
+        officer, held = call.session, self._workflows.held()
+        turns = self._workflows.turns(officer)
+        return worklist.waiting(self.store.reader, officer.sub, turns, held, self._is_absent, test=officer.test)
 
     def _absent(self) -> Callable[[str], bool] | None:
         return None if self.control.find("missing-accounts") is None else self._is_absent
 
-    def _is_absent(self, commune: str) -> bool:
-        return self.control.strikes("missing-accounts", f"{PREFIX}{commune}")
-
-    def _held(self, procedure: str) -> bool:
-        return self.control.strikes("missing-workflow", procedure)
-
-    def _held_procedures(self) -> list[str]:
-        if self.control.find("missing-workflow") is None:
-            return []
-        return [code for code in procedures.procedures() if self._held(code)]
+    def _is_absent(self, place: str) -> bool:
+        """Tell whether the accounts of a desk are missing, of whatever role."""
+        return self.control.strikes("missing-accounts", place)
 
     async def step(self, call: Call[StepOrder]) -> Reply:
         """Take a dossier one step on, and store the message that tells the portal."""
         if call.content.action == "process":
-            await self._has_workflow(call.path["code"])
-        return await self.store.write(
-            lambda connection: self.keys.once(connection, call, lambda connection: self._step(connection, call))
-        )
+            await self._has_workflow(call)
+        return await self.keys.once(self.store, call, lambda connection: self._step(connection, call))
 
     def _step(self, connection: sqlite3.Connection, call: Call[StepOrder]) -> Reply:
         code = call.path["code"]
         standing = register.standing(connection, code)
         if standing is None:
             raise unknown_dossier()
-        state, before, last = standing
+        if standing.test is not call.session.test:
+            raise Refusal(403, "test-mode", "a test is worked on in test mode, and an official dossier is not")
+        workflows.check_step(call.session, standing.procedure, call.content.action)
         try:
-            target = next_state(call.content.action, state, before)
+            target = next_state(call.content.action, standing.state, standing.before)
         except TransitionError as error:
             raise Refusal(409, "transition", str(error)) from None
-        step = (last + 1, target.value, round(time.time(), 6))
+        if standing.last >= STEPS:
+            raise Refusal(409, "transition", f"a dossier has {STEPS} steps at most")
+        step = (standing.last + 1, target.value, round(time.time(), 6))
         self._take(connection, code, step)
         return created(200, StepTaken(code, step[1], step[0]))
 
     def _take(self, connection: sqlite3.Connection, code: str, step: Step) -> None:
         register.append(connection, code, [step])
-        item = ProgressItem(code, step[0], self._defects.reported(State(step[1])).value, step[2])
+        if self.mover.brought(connection, code):
+            return  # the portal has never heard of it: it stays provincial [A]
+        item = ProgressItem(code, step[0], self._defects.reported(State(step[1])).value, timestamp(step[2]))
         self.outbox.put(connection, self._link, (code, PROGRESS, msgspec.json.encode(item)))
 
-    async def _has_workflow(self, code: str) -> None:
+    async def _has_workflow(self, call: Call[StepOrder]) -> None:
         """Hold a dossier whose procedure has no electronic process; nothing is remembered under the call's key."""
-        row = self.store.reader.execute("SELECT procedure FROM dossiers WHERE code = ?", (code,)).fetchone()
-        if row is not None and self._held(row[0]):
+        code = call.path["code"]
+        standing = register.standing(self.store.reader, code)
+        if standing is not None and self._workflows.holds(standing.procedure):
+            workflows.check_step(call.session, standing.procedure, call.content.action)
             await self.store.write(lambda connection: worklist.release(connection, code))
             raise Refusal(409, "workflow", "the procedure has no electronic process yet: the dossier waits")
 
-    async def workflows(self, call: Call[Nothing]) -> Workflows:
-        """Say which procedures have an electronic process (quy trình điện tử)."""
-        codes = procedures.procedures()
-        return Workflows([Workflow(code, not self._held(code)) for code in codes])
-
     async def statistics(self, call: Call[Nothing]) -> Statistics:
         """Count the dossiers by state."""
-        await self.database()
-        states = register.by_state(self.store.reader)
-        return Statistics(states, sum(states.values()))
+        states, tests = self.by_state()
+        return Statistics(states, sum(states.values()), tests)
 
     def _officer(self, token: str) -> Claims:
         try:

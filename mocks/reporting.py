@@ -12,9 +12,10 @@ import msgspec
 
 from mocks import entries
 from mocks.entries import Entry
-from mocks.pages import Page, Rows, Shelf, Table, listed
-from mocks.register import CLOCK
+from mocks.pages import Page, Rows, Shelf, Table
+from mocks.store import cursor, listed
 from mocks.system import DurableSystem, PageOf
+from mocks.timestamps import CLOCK
 from mocks.wire import Body, Call, Refusal, Route
 from model.books import content_hash
 
@@ -93,25 +94,23 @@ class Reporting(DurableSystem):
 
     async def take(self, call: Call[Report]) -> Taken:
         """Take a report; the same one again is answered as before."""
-        return await self.store.write(lambda connection: _take(connection, call.content))
+        lost = self.surroundings.defects.hits("reports-lost", f"{call.content.unit}:{call.content.period}")
+        return await self.store.write(lambda connection: _take(connection, call.content, lost))
 
     async def reports(self, call: Call[PageOf]) -> Reports:
         """List the reports."""
-        await self.database()
         statement = "SELECT id, code, late, figures FROM reports WHERE id > ? ORDER BY id LIMIT ?"
-        rows = self.store.reader.execute(statement, (int(call.content.after or 0), call.content.limit)).fetchall()
-        items = [ReportItem(code, bool(late), msgspec.json.decode(figures)) for _, code, late, figures in rows]
-        return Reports(items, str(rows[-1][0]) if len(rows) == call.content.limit else None)
+        after, limit = int(call.content.after or 0), call.content.limit
+        items, last = listed(self.store.reader, statement, after, limit, _item)
+        return Reports(items, cursor(last))
 
     def page(self, after: int, limit: int) -> tuple[list[Entry], int | None]:
         """Return the reports as entries, in the order of arrival, and where to go on."""
         statement = "SELECT id, code, unit, hash FROM reports WHERE id > ? ORDER BY id LIMIT ?"
-        rows = self.store.reader.execute(statement, (after, limit)).fetchall()
-        items = [Entry("report", code, unit, digest) for _, code, unit, digest in rows]
-        return items, rows[-1][0] if len(rows) == limit else None
+        return listed(self.store.reader, statement, after, limit, lambda row: Entry("report", *row[1:]))
 
 
-def _take(connection: sqlite3.Connection, report: Report) -> Taken:
+def _take(connection: sqlite3.Connection, report: Report, lost: bool) -> Taken:
     if report.period > LAST:
         raise Refusal(422, "validation", f"period: not after {LAST}")
     code = f"{report.unit}:{report.form}:{report.period}"
@@ -122,11 +121,17 @@ def _take(connection: sqlite3.Connection, report: Report) -> Taken:
     if known is not None:
         return Taken(code, bool(known[1]))
     late = datetime.now(CLOCK) > due(report.period)
-    statement = "INSERT INTO reports(code, unit, hash, late, figures) VALUES(?, ?, ?, ?, ?)"
-    connection.execute(statement, (code, report.unit, digest, late, msgspec.json.encode(report.figures)))
+    if not lost:
+        statement = "INSERT INTO reports(code, unit, hash, late, figures) VALUES(?, ?, ?, ?, ?)"
+        connection.execute(statement, (code, report.unit, digest, late, msgspec.json.encode(report.figures)))
     return Taken(code, late)
 
 
 def due(period: date) -> datetime:
     """Return the moment until which the report of a day is in time."""
     return datetime.combine(period + timedelta(days=1), DUE, CLOCK)
+
+
+def _item(row: tuple[int, str, int, bytes]) -> ReportItem:
+    _, code, late, figures = row
+    return ReportItem(code, bool(late), msgspec.json.decode(figures))

@@ -37,7 +37,7 @@ from mocks.specialised import Specialised
 from mocks.system import Surroundings, System
 from mocks.tasks import TaskTracking
 from mocks.vneid import Vneid
-from model import places
+from model import paths, places
 from model.capacity import Capacity
 from model.centres import ONE_LEVEL
 from model.links import PLATFORMS, systems
@@ -87,6 +87,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     stock: dict[str, int] = {}
     capacity: dict[str, Capacity] = {}
     one_level: tuple[str, ...] = ONE_LEVEL
+    paths: dict[str, dict[str, str]] = {}
+    unconnected: tuple[str, ...] = ()
 
 
 class StartError(Exception):
@@ -120,6 +122,9 @@ def read_config(path: Path) -> Config:
     for place in config.systems:
         if place.name not in possible:
             raise StartError(f"{path}: no system {place.name!r}; there are {', '.join(possible)}")
+    for misfit in paths.misfits(config.paths):
+        where = ".".join(filter(None, ("paths", misfit.kind, misfit.path)))
+        raise StartError(f"{path}: {where}: {misfit.what}; {misfit.remedy}")
     return config
 
 
@@ -160,6 +165,8 @@ def build(name: str, config: Config) -> System:
             config.stock,
             config.capacity,
             config.one_level,
+            config.paths,
+            config.unconnected,
         )
         return SYSTEMS[name.partition(":")[0]](name, around, CollectorRegistry())
     except KeyError as error:

@@ -19,6 +19,7 @@ from mocks import deadline
 
 GROUP = 64  # writes per transaction: bounds how long one group holds the event loop, about 5 ms
 LATE = 3.0  # seconds, see LateStore
+DIGITS = 18  # that SQLite's row numbers have in any case
 _SECRETS = "CREATE TABLE IF NOT EXISTS secrets(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
 
 T = TypeVar("T")
@@ -126,6 +127,11 @@ class Store:
         return outcome
 
 
+def undo(connection: sqlite3.Connection) -> None:
+    """Take back what the change that runs at the moment has done so far; it may go on."""
+    connection.execute("ROLLBACK TO one")
+
+
 class LateStore(Store):
     """The seeded defect ``ack-before-commit``: answers at once, commits about ``LATE`` seconds later."""
 
@@ -146,6 +152,32 @@ class LateStore(Store):
         if self._writer.in_transaction:
             self._writer.execute("COMMIT")
             self._notify()
+
+
+def listed(
+    reader: sqlite3.Connection, statement: str, after: int, limit: int, shown: Callable[[Any], T]
+) -> tuple[list[T], int | None]:
+    """Return pieces of a list, and where to go on, None at the end.
+
+    Args:
+        reader: Who is asked.
+        statement: Takes the id after which the rows begin, and how many; gives the id first.
+        after: That id.
+        limit: At most so many; -1: all.
+        shown: Makes a piece of a row.
+    """
+    rows = reader.execute(statement, (after, limit)).fetchall()
+    return [shown(row) for row in rows], rows[-1][0] if len(rows) == limit else None
+
+
+def row_id(digits: str) -> int:
+    """Return the row's number that digits stand for; -1, which no row has, where they aren't digits or too many."""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= DIGITS else -1
+
+
+def cursor(last: int | None) -> str | None:
+    """Write where a list goes on, None at the end, as the systems' answers carry it."""
+    return None if last is None else str(last)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

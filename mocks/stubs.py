@@ -10,18 +10,21 @@ from typing import Any
 
 import msgspec
 
-from mocks import register
+from mocks import register, workflows
 from mocks.defects import Defects
+from mocks.dossier_system import unknown_dossier
 from mocks.entries import Entry
 from mocks.keys import Keys
 from mocks.messages import DossierCode, Text
-from mocks.store import Store
-from mocks.system import created, unknown_dossier
+from mocks.store import Store, listed
+from mocks.system import created
 from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
 from model.books import content_hash
+from model.workflows import Role
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS stubs(id INTEGER PRIMARY KEY, key TEXT NOT NULL, number TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS stubs(
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL, number TEXT NOT NULL UNIQUE, code TEXT NOT NULL);
 """
 
 
@@ -73,31 +76,32 @@ class Stubs:
             Route("GET", "/stubs/{number}", "stub", self.look_up, gives=Stub, refuses=(404,)),
             Route(
                 "POST", "/stubs", "hand_out", self.hand_out, HandedOut, Entered,
-                status=201, auth=auth, keyed=True, refuses=(404, 409),
+                status=201, auth=auth, keyed=True, refuses=(403, 404, 409),
             ),
         )  # fmt: skip
 
     async def hand_out(self, call: Call[HandedOut]) -> Reply:
         """Enter a stub; raises Refusal 404 without its dossier, 409 where the number is in other hands already."""
+        workflows.check(call.session, Role.ONE_STOP, "a stub")
 
         def change(connection: sqlite3.Connection) -> Reply:
             number, code = call.content.number, call.content.code
             if register.find(connection, code) is None:
                 raise unknown_dossier()
-            statement = "INSERT INTO stubs(key, number) VALUES(?, ?) ON CONFLICT DO NOTHING"
-            if not connection.execute(statement, (call.key, number)).rowcount:
+            statement = "INSERT INTO stubs(key, number, code) VALUES(?, ?, ?) ON CONFLICT DO NOTHING"
+            if not connection.execute(statement, (call.key, number, code)).rowcount:
                 raise Refusal(409, "transition", "a stub of this number was handed out before")
             return created(201, Entered(number, code))
 
-        return await self._store.write(lambda connection: self._keys.once(connection, call, change))
+        return await self._keys.once(self._store, call, change)
 
     def page(self, after: int, limit: int) -> tuple[list[Entry], int | None]:
         """Return the stubs that lead to a dossier, in the order of entering, and where to go on."""
         statement = "SELECT id, key, number FROM stubs WHERE id > ? ORDER BY id LIMIT ?"
-        rows = self._store.reader.execute(statement, (after, limit)).fetchall()
-        found = [(key, number, self._find(number)) for _, key, number in rows]
+        rows, last = listed(self._store.reader, statement, after, limit, lambda row: row[1:])
+        found = [(key, number, self._find(number)) for key, number in rows]
         items = [Entry("stub", key, number, content_hash({"code": stub.code})) for key, number, stub in found if stub]
-        return items, rows[-1][0] if len(rows) == limit else None
+        return items, last
 
     async def look_up(self, call: Call[Nothing]) -> Stub:
         """Return the dossier of a stub; raises Refusal 404 where none was sent under its number."""
@@ -107,9 +111,12 @@ class Stubs:
         return found
 
     def _find(self, number: str) -> Stub | None:
-        reader = self._store.reader
-        row = reader.execute("SELECT body FROM answers WHERE key = ? AND status = 201", (number,)).fetchone()
-        if row is None or self._defects.on("stub-void"):
+        """Return what was sent under a number; where several accounts used it, the one that the book names."""
+        if self._defects.on("stub-void"):
             return None
-        dossier = register.find(reader, msgspec.json.decode(row[0], type=_Made).code)
-        return None if dossier is None else Stub(number, dossier.code, dossier.state)
+        reader = self._store.reader
+        sent = reader.execute("SELECT body FROM answers WHERE key = ? AND status = 201", (number,)).fetchall()
+        codes = {msgspec.json.decode(body, type=_Made).code for (body,) in sent}
+        entered = {code for (code,) in reader.execute("SELECT code FROM stubs WHERE number = ?", (number,))}
+        found = [dossier for code in codes & entered or codes if (dossier := register.find(reader, code))]
+        return Stub(number, found[0].code, found[0].state) if len(found) == 1 else None

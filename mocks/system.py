@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,21 +12,21 @@ import psutil
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from mocks import dossier_pages, openapi, pages, register, units, wire
-from mocks.attachments import Attachments
+from mocks import openapi, pages, wire
 from mocks.capacity import Station
-from mocks.client import Client
+from mocks.client import TIMEOUT, Client
 from mocks.control import Control
 from mocks.defects import Defects
-from mocks.drafts import Drafts
 from mocks.keys import Keys
+from mocks.messages import callers, credential
 from mocks.metrics import Metrics
-from mocks.outbox import Outbox
-from mocks.store import Store
-from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
+from mocks.outbox import Outbox, Pending, Refusals
+from mocks.store import Store, cursor
+from mocks.wire import Body, Call, Nothing, Reply, Route
 from model.capacity import Capacity, capacity_of
 from model.centres import ONE_LEVEL
-from model.links import Link
+from model.links import PEOPLE, Link
+from model.paths import Paths, Table
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -47,6 +48,8 @@ class Surroundings:
         stock: Province code -> legacy dossiers that wait for migration there.
         capacity: System name or kind -> its speed; those without are as fast as they can be.
         one_level: Provinces whose service centre has one level.
+        paths: Where systems serve their operations, where that isn't our own path.
+        unconnected: Communes that aren't connected to the portal until a moment that the control API is told.
     """
 
     state: Path
@@ -58,6 +61,8 @@ class Surroundings:
     stock: Mapping[str, int] = field(default_factory=dict)
     capacity: Mapping[str, Capacity] = field(default_factory=dict)
     one_level: Sequence[str] = ONE_LEVEL
+    paths: Table = field(default_factory=dict)
+    unconnected: Sequence[str] = ()
 
 
 class Padding(Body):
@@ -99,20 +104,6 @@ class PageOf(Body):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
-class Page(msgspec.Struct):
-    """Dossiers in the order of storing; ``next`` is null at the end."""
-
-    items: list[register.Dossier]
-    next: str | None
-
-
-class Pending(msgspec.Struct):
-    """Messages that have not been acknowledged, and all that were ever stored since the system started."""
-
-    pending: int
-    stored: int = 0
-
-
 class System:
     """A system without a memory; the others build on it.
 
@@ -121,11 +112,13 @@ class System:
         surroundings: What it finds around it.
         control: Faults that are on inside it.
         capacity: Its speed; None: as fast as it can be.
+        paths: Where it serves its operations.
         routes: Its route table.
         metrics: Its series.
     """
 
     faults: frozenset[str] = frozenset({"error-rate", "maintenance-page", "slow-database"})
+    durable = False
 
     def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
         self.name = name
@@ -133,8 +126,10 @@ class System:
         self.capacity = capacity_of(name, surroundings.capacity)
         self.control = Control(surroundings.token, self.faults, surroundings.seed)
         self._kept: list[bytes] = []
+        self.paths = Paths(name, surroundings.paths)
         self.prepare()
-        self.routes = (*self.table(), *self._common(), *self.control.routes())
+        routes = (*self.table(), *self._common(), *self.control.routes())
+        self.routes = tuple(self._served(route) for route in routes)
         operations = dict.fromkeys(route.operation for route in self.routes)
         self.metrics = Metrics(registry, name, (*operations, wire.UNMATCHED))
 
@@ -145,14 +140,26 @@ class System:
         """Return the routes that only this kind of system has."""
         return ()
 
+    def _served(self, route: Route) -> Route:
+        """Return a route at its place; what only looks something up waits for the database."""
+        placed = replace(route, path=self.paths.served(route.method, route.path))
+        if route.method != "GET" or route.spared or route.transacts:
+            return placed
+
+        async def handler(call: Call[Any]) -> Any:
+            await self.database()
+            return await route.handler(call)
+
+        return replace(placed, handler=handler)
+
     def application(self) -> ASGIApp:
         """Return the system as an ASGI application."""
-        if self.capacity is None:
-            return wire.application(self.routes, self.metrics, self.intercept)
-        fair = not self.surroundings.defects.on("starves-province")
-        station = Station(self.capacity, f"{self.surroundings.seed}:{self.name}:capacity", fair)
-        front = wire.Front(station.served, self.capacity)
-        return wire.application(self.routes, self.metrics, self.intercept, front)
+        front, failed = None, partial(pages.failure, self.name)
+        if self.capacity is not None:
+            fair = not self.surroundings.defects.on("starves-province")
+            station = Station(self.capacity, f"{self.surroundings.seed}:{self.name}:capacity", fair)
+            front = wire.Front(station.served, self.capacity, callers(self.surroundings.provinces))
+        return wire.application(self.routes, self.metrics, self.intercept, front, failed)
 
     def intercept(self) -> Reply | None:
         """Return the answer that a fault gives in the system's place, before each request."""
@@ -166,29 +173,36 @@ class System:
     async def stop(self) -> None:
         """Stop it, and keep what is known."""
 
-    def client(self, target: str) -> Client:
-        """Return a client of the link to another system; raises KeyError where there is no such link."""
+    def client(self, target: str, timeout: float = TIMEOUT) -> Client:
+        """Return a client of the link to another system, ``timeout`` seconds a try; raises KeyError without a link."""
         spendthrift = self.surroundings.defects.on("connections-left-open")
         address = self.surroundings.links[Link(self.name, target).name]
-        return Client(address, sender=self.name, spendthrift=spendthrift)
+        paths = Paths(target, self.surroundings.paths)
+        return Client(address, timeout, credential(self.name), spendthrift=spendthrift, paths=paths)
+
+    def reached(self, target: str) -> str:
+        """Return ``host:port`` at which people reach a system, empty where they don't."""
+        return self.surroundings.links.get(Link(PEOPLE, target).name, "")
 
     def _common(self) -> tuple[Route, ...]:
         return (
             Route("GET", "/healthz", "healthz", self.health, Padding, Health, "query", spared=True),
-            Route("GET", "/readyz", "readyz", self.ready, gives=Health),
+            Route("GET", "/readyz", "readyz", self.ready, gives=Health, transacts=self.durable),
             Route("GET", "/metrics", "metrics", self.exposition, spared=True, media={200: EXPOSITION}),
             Route("GET", "/vitals", "vitals", self.vitals, gives=Vitals, spared=True),
             Route("GET", "/openapi.json", "openapi", self.describe, spared=True),
-            *pages.routes(self.name, self.facts, self.shelves()),
+            *pages.routes(self.name, self.prepare_pages, self.facts, self.shelves()),
         )
 
     def shelves(self) -> tuple[pages.Shelf, ...]:
         """Return what its pages list."""
         return ()
 
-    async def facts(self) -> Mapping[str, object]:
+    async def prepare_pages(self) -> None:
+        """Make ready what pages show."""
+
+    def facts(self) -> Mapping[str, object]:
         """Return what its first page says beside the lists."""
-        await self.database()
         return {}
 
     async def health(self, call: Call[Padding]) -> Health:
@@ -197,7 +211,6 @@ class System:
 
     async def ready(self, call: Call[Nothing]) -> Health:
         """Say that the system can work, its database included."""
-        await self.database()
         return Health("ok", self.name)
 
     async def database(self) -> None:
@@ -230,6 +243,7 @@ class DurableSystem(System):
         store: Its SQLite file.
     """
 
+    durable = True
     schema = ""
 
     def prepare(self) -> None:
@@ -279,94 +293,28 @@ class MessagingSystem(DurableSystem):
         await super().stop()
 
     def _common(self) -> tuple[Route, ...]:
-        return (Route("GET", "/outbox", "outbox", self.backlog, gives=Pending), *super()._common())
-
-    async def facts(self) -> Mapping[str, object]:
-        """Say how many messages wait."""
-        return {**await super().facts(), "Tin chưa được xác nhận (messages that wait)": self.outbox.pending()}
-
-    async def backlog(self, call: Call[Nothing]) -> Pending:
-        """Count the messages that have not been acknowledged."""
-        return Pending(self.outbox.pending(), self.outbox.stored)
-
-
-class DossierSystem(MessagingSystem):
-    """A system that keeps dossiers: the portal or a province.
-
-    Attributes:
-        drafts: What people have not submitted yet.
-        attachments: What belongs to the dossiers.
-        units: Its copy of the unit table.
-    """
-
-    faults = System.faults | {"stale-reads", "wrong-code-table"}
-
-    def prepare(self) -> None:
-        """Open the store, and what it keeps beside the dossiers."""
-        super().prepare()
-        self.drafts = Drafts(self.store, self.surroundings.defects)
-        self.attachments = Attachments(self.store, self.surroundings.defects)
-        has_codes = Link(self.name, "codes").name in self.surroundings.links
-        self.units = units.Units(self.control, self.surroundings.defects, self.client("codes") if has_codes else None)
-
-    def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
-        super().__init__(name, surroundings, registry)
-        self.metrics.watch_dossiers(lambda: register.count(self.store.reader))
-
-    async def start(self) -> None:
-        """Start committer, senders, and what keeps the unit table fresh."""
-        await super().start()
-        self.units.start()
-
-    async def stop(self) -> None:
-        """Stop them, commit what waits, close the store."""
-        await self.units.stop()
-        await super().stop()
-
-    def _common(self) -> tuple[Route, ...]:
         return (
-            Route("GET", "/dossiers", "list", self.list_dossiers, PageOf, Page, "query"),
-            Route("GET", "/dossiers/{code}", "look_up", self.look_up, gives=register.Dossier, refuses=(404,)),
-            *units.routes(self.units),
+            Route("GET", "/outbox", "outbox", self.backlog, gives=Pending),
+            Route("GET", "/outbox/refused", "refused", self.refusals, PageOf, Refusals, "query"),
             *super()._common(),
         )
 
-    def shelves(self) -> tuple[pages.Shelf, ...]:
-        """Return the shelf of its dossiers."""
-        return (dossier_pages.shelf(lambda: self.store.reader, self.attachments),)
+    def facts(self) -> Mapping[str, object]:
+        """Say how many messages wait, and how many were refused."""
+        return {
+            **super().facts(),
+            "Tin chưa được xác nhận (messages that wait)": self.outbox.pending(),
+            "Tin bị từ chối hẳn (messages refused for good)": self.outbox.refused(),
+        }
 
-    async def facts(self) -> Mapping[str, object]:
-        """Say how many dossiers there are in each state."""
-        counted = register.by_state(self.store.reader)
-        return {**await super().facts(), **{dossier_pages.state(int(key)): value for key, value in counted.items()}}
+    async def backlog(self, call: Call[Nothing]) -> Pending:
+        """Count the messages that have not been acknowledged, and those that never will be."""
+        return Pending(self.outbox.pending(), self.outbox.stored, self.outbox.refused())
 
-    async def look_up(self, call: Call[Nothing]) -> register.Dossier:
-        """Return one dossier."""
-        await self.database()
-        found = register.find(self.store.reader, call.path["code"])
-        seen = found and register.as_of(found, self.control.horizon())
-        if seen is None:
-            raise unknown_dossier()
-        return self._with_attachments([seen])[0]
-
-    async def list_dossiers(self, call: Call[PageOf]) -> Page:
-        """Return dossiers in the order of storing."""
-        await self.database()
-        items, last = register.page(self.store.reader, int(call.content.after or 0), call.content.limit)
-        horizon = self.control.horizon()
-        seen = [item for dossier in items if (item := register.as_of(dossier, horizon))]
-        return Page(self._with_attachments(seen), None if last is None else str(last))
-
-    def _with_attachments(self, dossiers: list[register.Dossier]) -> list[register.Dossier]:
-        held = self.attachments.held(dossier.code for dossier in dossiers)
-        for dossier in dossiers:
-            dossier.attachments = held.get(dossier.code, [])
-        return dossiers
-
-
-def unknown_dossier() -> Refusal:
-    """Return the refusal of a code that nobody knows."""
-    return Refusal(404, "unknown", "no dossier has this code")
+    async def refusals(self, call: Call[PageOf]) -> Refusals:
+        """Return the messages that were refused for good, with the reasons."""
+        items, last = self.outbox.refusals(int(call.content.after or 0), call.content.limit)
+        return Refusals(items, cursor(last))
 
 
 def created(status: int, answer: Any) -> Reply:

@@ -9,7 +9,10 @@ from functools import lru_cache
 
 import msgspec
 
+from model.workflows import Role
+
 REMEMBERED = 10_000  # genuine tokens whose signature is not computed again
+CITIZEN_ACCOUNT, ORGANISATION_ACCOUNT = 1, 2
 _HEADER = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 
 
@@ -25,6 +28,9 @@ class Claims(msgspec.Struct, omit_defaults=True):
         aud: The client that it was given to.
         redirect: Where an authorisation code may be redeemed.
         nonce: Of the authorisation request.
+        kind: Of the account (LoaiTaiKhoan): 1 a citizen's, 2 an organisation's.
+        test: Whether it is a session in test mode: what is filed in it is a rehearsal.
+        role: An officer's; None: of anybody else.
     """
 
     use: str
@@ -35,6 +41,9 @@ class Claims(msgspec.Struct, omit_defaults=True):
     aud: str = ""
     redirect: str = ""
     nonce: str = ""
+    kind: int = CITIZEN_ACCOUNT
+    test: bool = False
+    role: Role | None = None
 
 
 class TokenError(ValueError):

@@ -3,22 +3,39 @@
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlencode
 
 import msgspec
 
 from mocks.client import Client, LinkError, Received
-from mocks.messages import Citizen, UserInfo
-from mocks.register import CLOCK
+from mocks.messages import Citizen, UserInfo, shared_secret
+from mocks.timestamps import CLOCK
 from mocks.wire import Body, Refusal, Reply
 
+FORM = "application/x-www-form-urlencoded"
 T = TypeVar("T")
 
 
-class AccessToken(Body):
-    """VNeID's access token, for which a system opens a session."""
+Token = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]+$", max_length=4000)]
 
-    access_token: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]+$", max_length=4000)]
+
+class AccessToken(Body):
+    """VNeID's access token, for which a system opens a session; ``ThuNghiem``: one in test mode."""
+
+    access_token: Token
+    ThuNghiem: bool = False
+
+
+class AccessForm(Body):
+    """The same as a form, whose fields are text."""
+
+    access_token: Token
+    ThuNghiem: Literal["true", "false"] = "false"
+
+
+class _Token(msgspec.Struct):
+    access_token: str
 
 
 async def ask(
@@ -52,6 +69,16 @@ async def ask_user(client: Client, access_token: str) -> UserInfo:
     if received.status != 200:
         raise Refusal(401, "unauthorised", "VNeID does not accept the access token")
     return understood(received, "vneid", UserInfo)
+
+
+async def redeem_code(client: Client, asker: str, code: str, redirect: str) -> str:
+    """Redeem an authorisation code at VNeID for an access token; raises Refusal as ``ask_user`` does."""
+    given = {"grant_type": "authorization_code", "code": code, "client_id": asker, "redirect_uri": redirect}
+    body = urlencode({**given, "client_secret": shared_secret(asker)}).encode()
+    received = await ask(client, "vneid", "POST", "/token", body, {"Content-Type": FORM})
+    if received.status != 200:
+        raise Refusal(401, "unauthorised", "VNeID does not accept the code; log in again")
+    return understood(received, "vneid", _Token).access_token
 
 
 async def ask_population(client: Client, asker: str, citizen: Citizen) -> Reply:

@@ -3,33 +3,38 @@
 import hashlib
 import hmac
 import secrets
-import sqlite3
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 import msgspec
-from prometheus_client import CollectorRegistry
 
-from mocks.messages import IdNumber, Text, UserInfo, shared_secret
-from mocks.system import DurableSystem, Surroundings
-from mocks.tokens import Claims, Signer, TokenError
-from mocks.wire import Body, Call, Nothing, Refusal, Reply, Route
-from model import people
+from mocks import logins, pages
+from mocks.logins import Logins
+from mocks.messages import Text, UserInfo, shared_secret
+from mocks.pages import Button, Field, Form, Page, Shelf, Table
+from mocks.system import DurableSystem
+from mocks.tokens import CITIZEN_ACCOUNT, ORGANISATION_ACCOUNT, Claims, Signer, TokenError
+from mocks.wire import HTML, Body, Call, Nothing, Refusal, Reply, Route
+from model import organisations, people
+from model.organisations import Organisation
+from model.people import Person
 
 CODE_LIFE = 60.0  # seconds
 TOKEN_LIFE = 3600.0  # seconds
+SHOWN = 3  # invented accounts of each kind, for who logs in by hand
 Uri = Annotated[str, msgspec.Meta(pattern="^https?://[!-~]+$", max_length=500)]  # goes into a header
 
 
 class Authorisation(Body):
-    """Query of ``/authorize``; ``login_hint`` is who logs in (SoDinhDanh)."""
+    """Query of ``/authorize``; ``login_hint`` is who logs in (SoDinhDanh): left out, the person is asked."""
 
     client_id: Text
     redirect_uri: Uri
     response_type: Literal["code"]
     scope: Text
     state: Text
-    login_hint: IdNumber
+    login_hint: Annotated[str, msgspec.Meta(pattern="^([0-9]{10}|[0-9]{12})?$", max_length=12)] = ""
     nonce: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
@@ -59,13 +64,18 @@ class Tokens(msgspec.Struct):
 
 
 class Vneid(DurableSystem):
-    """Signs codes and tokens; remembers only which codes were used and which tokens revoked."""
+    """Signs codes and tokens; remembers each log-in whose code was redeemed, and whether its token was revoked.
 
-    schema = "CREATE TABLE IF NOT EXISTS spent(jti TEXT PRIMARY KEY) WITHOUT ROWID;"
+    Who asks about a token waits for no transaction: that somebody asked is stored with the next one.
+    """
 
-    def __init__(self, name: str, surroundings: Surroundings, registry: CollectorRegistry) -> None:
-        super().__init__(name, surroundings, registry)
+    schema = logins.SCHEMA
+
+    def prepare(self) -> None:
+        """Open the store."""
+        super().prepare()
         self._signer = Signer(self.store.secret())
+        self._logins = Logins(self.store)
 
     def table(self) -> tuple[Route, ...]:
         """Return its routes."""
@@ -80,7 +90,7 @@ class Vneid(DurableSystem):
                 "query",
                 302,
                 refuses=(404,),
-                media={302: ""},
+                media={200: HTML, 302: ""},
             ),
             Route("POST", "/token", "token", self.redeem, Redemption, Tokens, "form", refuses=(401,)),
             Route("GET", "/userinfo", "userinfo", self.user_info, gives=UserInfo, auth=self._access),
@@ -88,10 +98,12 @@ class Vneid(DurableSystem):
         )
 
     async def authorise(self, call: Call[Authorisation]) -> Reply:
-        """Log the citizen in and send them back with a code."""
-        asked, person = call.content, people.find(call.content.login_hint)
+        """Log the citizen or organisation in and send them back with a code; ask who they are where nothing says so."""
+        asked, person = call.content, _account(call.content.login_hint)
+        if not asked.login_hint:
+            return pages.reply(self.name, _who(asked, self.paths.asked("GET", "/authorize")))
         if person is None:
-            raise Refusal(404, "unknown", "nobody has this personal identification number")
+            raise Refusal(404, "unknown", "nobody has this number")
         claims = _claims("code", person, asked.client_id, redirect=asked.redirect_uri, nonce=asked.nonce)
         query = urlencode({"code": self._signer.sign(claims, CODE_LIFE), "state": asked.state})
         mark = "&" if "?" in asked.redirect_uri else "?"
@@ -104,9 +116,9 @@ class Vneid(DurableSystem):
             raise Refusal(401, "unauthorised", "the client secret is wrong")
         if (code.aud, code.redirect) != (asked.client_id, asked.redirect_uri):
             raise Refusal(400, "validation", "the code was given to another client or address")
-        if not await self.store.write(lambda connection: _spend(connection, code.jti)):
+        if not await self._logins.begin(code, code.exp - CODE_LIFE):
             raise Refusal(400, "validation", "the code was used before")
-        access = Claims("access", code.sub, code.name, jti=secrets.token_hex(8), aud=code.aud)
+        access = Claims("access", code.sub, code.name, jti=code.jti, aud=code.aud, kind=code.kind)
         identity = Claims("identity", code.sub, code.name, aud=code.aud, nonce=code.nonce)
         signed = (self._signer.sign(access, TOKEN_LIFE), self._signer.sign(identity, TOKEN_LIFE))
         return Tokens(*signed, "Bearer", int(TOKEN_LIFE))
@@ -114,8 +126,9 @@ class Vneid(DurableSystem):
     async def user_info(self, call: Call[Nothing]) -> UserInfo:
         """Say whose token it is."""
         claims: Claims = call.session
+        self._logins.asked(claims.jti)
         tech_id = hashlib.sha256(f"TechID:{claims.sub}".encode()).hexdigest()[:32]
-        return UserInfo(tech_id, claims.sub, claims.name)
+        return UserInfo(tech_id, claims.sub, claims.name, claims.kind)
 
     async def revoke(self, call: Call[Revocation]) -> Nothing:
         """Make an access token worthless; a token that is none already is fine (RFC 7009)."""
@@ -123,13 +136,29 @@ class Vneid(DurableSystem):
             claims = self._signer.verify(call.content.token, "access")
         except TokenError:
             return Nothing()
-        await self.store.write(lambda connection: _spend(connection, claims.jti))
+        await self._logins.revoke(claims.jti)
         return Nothing()
+
+    def shelves(self) -> tuple[Shelf, ...]:
+        """Return the shelf of the log-ins."""
+        return (self._logins.shelf(),)
+
+    def facts(self) -> Mapping[str, object]:
+        """Say how many log-ins there were with an account of each kind."""
+        return {f"Đăng nhập (log-ins): {name}": number for name, number in self._logins.by_kind()}
+
+    async def prepare_pages(self) -> None:
+        """Store who asked about tokens, so that pages show it."""
+        await self._logins.settle()
+
+    async def stop(self) -> None:
+        """Store who asked about tokens, and close the store."""
+        await self._logins.settle()
+        await super().stop()
 
     def _access(self, token: str) -> Claims:
         claims = self._verified(token, "access", 401)
-        statement = "SELECT 1 FROM spent WHERE jti = ?"
-        if self.store.reader.execute(statement, (claims.jti,)).fetchone():
+        if self._logins.is_revoked(claims.jti):
             raise Refusal(401, "unauthorised", "the token was revoked")
         return claims
 
@@ -140,10 +169,26 @@ class Vneid(DurableSystem):
             raise Refusal(status, "unauthorised" if status == 401 else "validation", str(error)) from None
 
 
-def _claims(use: str, person: people.Person, client: str, redirect: str, nonce: str) -> Claims:
+def _account(number: str) -> Person | Organisation | None:
+    return people.find(number) or organisations.find(number)
+
+
+def _claims(use: str, account: Person | Organisation, client: str, redirect: str, nonce: str) -> Claims:
     number = secrets.token_hex(8)
-    return Claims(use, person.id_number, person.name, 0.0, number, client, redirect, nonce)
+    kind = ORGANISATION_ACCOUNT if isinstance(account, Organisation) else CITIZEN_ACCOUNT
+    return Claims(use, account.id_number, account.name, 0.0, number, client, redirect, nonce, kind)
 
 
-def _spend(connection: sqlite3.Connection, jti: str) -> bool:
-    return connection.execute("INSERT INTO spent VALUES(?) ON CONFLICT DO NOTHING", (jti,)).rowcount == 1
+def _who(asked: Authorisation, where: str) -> Page:
+    """Return the page that asks who logs in, and names some of the invented accounts."""
+    given = msgspec.structs.asdict(asked)
+    hidden = [Field(name, value=value) for name, value in given.items() if name != "login_hint"]
+    some: list[Person | Organisation] = [people.person(number) for number in range(1, 1 + SHOWN)]
+    some += [organisations.organisation(number) for number in range(1, 1 + SHOWN)]
+    form = Form(
+        [*hidden, Field("login_hint", "Số định danh hoặc mã số thuế", required=True)],
+        [Button(where, "Đăng nhập")],
+        "get",
+    )
+    accounts = Table("Tài khoản mẫu (invented accounts)", ("Số", "Tên"), [(one.id_number, one.name) for one in some])
+    return Page("Đăng nhập VNeID", {"Ứng dụng (client)": asked.client_id}, [accounts], form=form)

@@ -98,6 +98,11 @@ class Call(Generic[T]):
     key: str
     digest: bytes
 
+    @property
+    def owner(self) -> str:
+        """The account that calls, whose keys are its own; empty where the route asks for none."""
+        return "" if self.session is None else str(self.session.sub)
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -110,7 +115,7 @@ class Route:
         handler: Called with a ``Call``; returns a Struct or a ``Reply``, or raises ``Refusal``.
         takes: Struct of its content.
         gives: Struct of its answer; None where it isn't JSON.
-        source: Where the content is; of ``bytes`` the content is the body as it came.
+        source: Where the content is; of ``bytes`` and ``xml`` the content is the body as it came.
         status: Of the answer when all is well.
         auth: Makes a session of a token, or raises ``Refusal``; None: open to all.
         cookie: Where the token is: in the cookie of this name; empty: in ``Authorization: Bearer``.
@@ -120,6 +125,8 @@ class Route:
         refuses: Statuses of its own refusals, beside those that every route of its kind gives; see ``openapi``.
         speaks: Further types that only the schemas of its content name.
         media: Content type of the answers that aren't JSON, by status; empty: they have no content.
+        shown: Makes of a call and its answer what a browser gets, which asks for ``text/html``; None: it gets JSON too.
+        transacts: Whether it is a GET that waits for a transaction of its own, and so for no look-up beside it.
     """
 
     method: str
@@ -128,7 +135,7 @@ class Route:
     handler: Callable[[Any], Awaitable[Any]]
     takes: type[msgspec.Struct] = Nothing
     gives: type[msgspec.Struct] | None = None
-    source: Literal["json", "form", "query", "bytes"] = "json"
+    source: Literal["json", "form", "query", "bytes", "xml"] = "json"
     status: int = 200
     auth: Callable[[str], Any] | None = None
     cookie: str = ""
@@ -138,10 +145,13 @@ class Route:
     refuses: tuple[int, ...] = ()
     speaks: tuple[type, ...] = ()
     media: Mapping[int, str] = field(default_factory=dict)
+    shown: Callable[[Call[Any], Any], Reply] | None = None
+    transacts: bool = False
 
 
 HTML = "text/html; charset=utf-8"
 Intercept = Callable[[], "Reply | None"]
+Failed = Callable[[Reply], Reply]
 Served = Callable[[str], AbstractAsyncContextManager[None]]
 
 
@@ -150,16 +160,22 @@ class Front:
     """What stands before a system that has the speed of a real one.
 
     Attributes:
-        served: Holds one of the system's servers for a request, given the system that asks; may raise ``Refusal``.
+        served: Holds one of the system's servers for a request, given who asks; may raise ``Refusal``.
         capacity: Its time-outs.
+        callers: Credential -> system that may ask.
     """
 
     served: Served
     capacity: Capacity
+    callers: Mapping[str, str]
 
 
 def application(
-    routes: Sequence[Route], metrics: Metrics, intercept: Intercept = lambda: None, front: Front | None = None
+    routes: Sequence[Route],
+    metrics: Metrics,
+    intercept: Intercept = lambda: None,
+    front: Front | None = None,
+    failed: Failed = lambda reply: reply,
 ) -> ASGIApp:
     """Return the ASGI application of a route table.
 
@@ -168,15 +184,17 @@ def application(
         metrics: Where answers are counted.
         intercept: Asked before every route that isn't spared; what it returns is answered in the system's place.
         front: What requests of routes that aren't spared go through; None: nothing.
+        failed: Makes of an error what a browser gets.
     """
 
     async def unmatched(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         metrics.observe(UNMATCHED, status, 0.0)
         headers = getattr(error, "headers", None)  # of a 405: what is allowed
-        return _response(Refusal(status, "unknown", f"no {request.method} {request.url.path} here", headers).reply())
+        reply = Refusal(status, "unknown", f"no {request.method} {request.url.path} here", headers).reply()
+        return _response(failed(reply) if _wants_page(request) else reply)
 
-    endpoints = [(route, _Endpoint(route, metrics, intercept, front)) for route in routes]
+    endpoints = [(route, _Endpoint(route, metrics, intercept, front, failed)) for route in routes]
     exact = {(route.method, route.path): endpoint for route, endpoint in endpoints if "{" not in route.path}
     matching = Starlette(
         routes=[StarletteRoute(route.path, endpoint, methods=[route.method]) for route, endpoint in endpoints],
@@ -195,8 +213,11 @@ def application(
 class _Endpoint:
     """One route as an ASGI application of its own: Starlette's wrapping of functions costs 10 % of a submission."""
 
-    def __init__(self, route: Route, metrics: Metrics, intercept: Intercept, front: Front | None) -> None:
+    def __init__(
+        self, route: Route, metrics: Metrics, intercept: Intercept, front: Front | None, failed: Failed
+    ) -> None:
         self._route = route
+        self._failed = failed
         self._metrics = metrics
         self._intercept = intercept
         self._front = None if route.spared else front
@@ -205,7 +226,10 @@ class _Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         injected = None if self._route.spared else self._intercept()
-        reply = injected or await self._reply(Request(scope, receive))
+        request = Request(scope, receive)
+        reply = injected or await self._reply(request)
+        if reply.status >= 400 and "content-type" not in reply.headers and _wants_page(request):
+            reply = self._failed(reply)
         self._metrics.observe(self._route.operation, reply.status, time.perf_counter() - began)
         if self._route.peers and reply.status in BUSY:
             self._metrics.turn_away()
@@ -224,11 +248,22 @@ class _Endpoint:
 
     async def _served(self, front: Front, request: Request) -> Reply:
         try:
-            async with front.served(request.headers.get(SENDER, "")):
+            async with front.served(_caller(self._route, request, front)):
                 deadline.handled()
                 return await _answer(self._route, request, self._decode, front.capacity.client_timeout)
         except Refusal as refusal:
             return refusal.reply()
+
+
+def _caller(route: Route, request: Request, front: Front) -> str:
+    """Name who asks: a system by its credential, anybody by their session; empty where neither says it."""
+    system = front.callers.get(request.headers.get(SENDER, ""))
+    if system is not None or route.auth is None:
+        return system or ""
+    try:
+        return str(route.auth(_token(request, route.cookie)).sub)
+    except Refusal:
+        return ""
 
 
 def _too_late(capacity: Capacity) -> Reply:
@@ -241,16 +276,23 @@ async def _answer(
     route: Route, request: Request, decode: Callable[[bytes], Any], client_timeout: float | None = None
 ) -> Reply:
     try:
-        return _reply(await route.handler(await _call(route, request, decode, client_timeout)), route.status)
+        call = await _call(route, request, decode, client_timeout)
+        result = await route.handler(call)
+        if route.shown is not None and _wants_page(request):
+            return route.shown(call, result)
+        return _reply(result, route.status)
     except Refusal as refusal:
         return refusal.reply()
-    except deadline.Over:
+    except (deadline.Over, ClientDisconnect):
         return Reply(499, b"")  # nobody waits for it
-    except ClientDisconnect:
-        return Reply(499, b"")
     except Exception:
         traceback.print_exc()
         return Refusal(500, "internal", "the system failed; nothing is known of the request's effect").reply()
+
+
+def _wants_page(request: Request) -> bool:
+    """Tell whether a browser asks: programs ask for JSON, or for anything."""
+    return "text/html" in request.headers.get("accept", "")
 
 
 def _reply(result: object, status: int) -> Reply:
@@ -265,9 +307,9 @@ def _response(reply: Reply) -> Response:
 async def _call(
     route: Route, request: Request, decode: Callable[[bytes], Any], client_timeout: float | None
 ) -> Call[Any]:
+    raw = await _raw(route, request, client_timeout)  # first: an answer beside unread bytes may be lost
     session = None if route.auth is None else route.auth(_token(request, route.cookie))
     key = _key(request) if route.keyed else ""
-    raw = await _raw(route, request, client_timeout)
     content = _decoded(decode, raw)
     digest = _digest(request.scope["path"], content) if route.keyed else b""
     return Call(content, request.path_params, session, key, digest)
@@ -337,7 +379,7 @@ def _decoded(decode: Callable[[bytes], Any], raw: bytes) -> Any:
 
 
 def _decoder(route: Route) -> Callable[[bytes], Any]:
-    if route.source == "bytes":
+    if route.source in {"bytes", "xml"}:
         return lambda raw: raw
     if route.source == "json":
         decode = msgspec.json.Decoder(route.takes).decode

@@ -1,21 +1,26 @@
 """Whose dossier is next: an officer's own commune's, then the common queue (hàng chờ chung), then the province's.
 
-In the common queue are dossiers whose officer has no account at the moment: another officer takes them. Dossiers whose
-procedure has no electronic process are held: nobody is given them until it has.
+An officer is given dossiers whose next action is their role's; what one has claimed is the desk's for a time, whose
+officers hand it on to each other. In the common queue are dossiers whose desk has no accounts at the moment: officers
+of another one take them. Dossiers whose procedure has no electronic process are held: nobody is given them before.
 """
 
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated
 
 import msgspec
 
 from mocks.register import OPEN
 from mocks.wire import Body
+from model.dossier import State
 
 CLAIM = 60.0  # seconds
 FOREVER = 1e12  # Unix seconds, see the seeded defect orphan-of-missing-account
+
+Turns = Mapping[State, Collection[str]]
+"""What waits for a role: in which states the dossiers of which procedures."""
 
 
 class Claim(Body):
@@ -25,7 +30,7 @@ class Claim(Body):
 
 
 class ClaimedItem(msgspec.Struct):
-    """A dossier that is the officer's now."""
+    """A dossier that is the desk's now."""
 
     code: str
     state: int
@@ -40,7 +45,10 @@ class Claimed(msgspec.Struct):
 
 
 class Waiting(msgspec.Struct):
-    """Open dossiers that nobody has claimed: of the officer's commune, in the common queue, and held ones."""
+    """Open dossiers that nobody has claimed: for the officer's role those of the commune and in the common queue.
+
+    ``held`` are all that wait for a process.
+    """
 
     own: int
     common: int
@@ -51,23 +59,26 @@ def claim(
     connection: sqlite3.Connection,
     commune: str,
     limit: int,
-    held: Collection[str] = (),
+    turns: Turns,
     absent: Callable[[str], bool] | None = None,
+    *,
+    test: bool = False,
 ) -> Claimed:
-    """Give an officer the oldest dossiers that are open and nobody's.
+    """Give an officer the oldest dossiers that are open and nobody's: in test mode tests, else official ones.
 
     Args:
         connection: Of the transaction.
         commune: The officer's.
         limit: How many at most.
-        held: Procedures without an electronic process.
+        turns: What waits for the officer's role, and isn't held.
         absent: Tells whether a commune's officer has no account at the moment; None: all have.
+        test: Whether the officer works in test mode.
     """
     common = [code for code in _communes(connection) if absent(code)] if absent else []
     rows = (
-        _oldest(connection, [commune], held, limit)
-        or _oldest(connection, common, held, limit)
-        or _oldest(connection, None, held, limit)
+        _oldest(connection, [commune], turns, limit, test)
+        or _oldest(connection, common, turns, limit, test)
+        or _oldest(connection, None, turns, limit, test)
     )
     until = time.time() + CLAIM
     connection.executemany("UPDATE dossiers SET claimed = ? WHERE id = ?", [(until, row[0]) for row in rows])
@@ -85,15 +96,23 @@ def orphan(connection: sqlite3.Connection, code: str) -> None:
 
 
 def waiting(
-    connection: sqlite3.Connection, commune: str, held: Collection[str], absent: Callable[[str], bool]
+    connection: sqlite3.Connection,
+    commune: str,
+    turns: Turns,
+    held: Collection[str],
+    absent: Callable[[str], bool],
+    *,
+    test: bool,
 ) -> Waiting:
-    """Count what waits."""
-    statement = f"SELECT commune, procedure, count(*) FROM dossiers WHERE {OPEN} AND claimed < ? GROUP BY 1, 2"
-    rows = connection.execute(statement, (time.time(),)).fetchall()
+    """Count what waits for officers in test mode, or for the others; the arguments are those of ``claim``."""
+    statement = f"""SELECT commune, state, procedure, count(*) FROM dossiers
+        WHERE {OPEN} AND claimed < ? AND test = ? GROUP BY 1, 2, 3"""
+    rows = connection.execute(statement, (time.time(), test)).fetchall()
+    due = [(of, number) for of, state, procedure, number in rows if procedure in turns.get(state, ())]
     return Waiting(
-        sum(number for of, procedure, number in rows if of == commune and procedure not in held),
-        sum(number for of, procedure, number in rows if absent(of) and procedure not in held),
-        sum(number for _, procedure, number in rows if procedure in held),
+        sum(number for of, number in due if of == commune),
+        sum(number for of, number in due if absent(of)),
+        sum(number for _, _, procedure, number in rows if procedure in held),
     )
 
 
@@ -103,15 +122,20 @@ def _communes(connection: sqlite3.Connection) -> list[str]:
 
 
 def _oldest(
-    connection: sqlite3.Connection, communes: Collection[str] | None, held: Collection[str], limit: int
+    connection: sqlite3.Connection, communes: Collection[str] | None, turns: Turns, limit: int, test: bool
 ) -> list[tuple[int, str, int, int, str]]:
+    """Ask for each state by itself: its index has the oldest ones first."""
     if communes is not None and not communes:
         return []
     wanted = "true" if communes is None else f"commune IN ({_marks(communes)})"
-    statement = f"""SELECT id, code, state, sequence, procedure FROM dossiers
-        WHERE {wanted} AND {OPEN} AND claimed < ? AND procedure NOT IN ({_marks(held)}) ORDER BY id LIMIT ?"""
-    values = (*(communes or ()), time.time(), *held, limit)
-    return connection.execute(statement, values).fetchall()
+    rows: list[tuple[int, str, int, int, str]] = []
+    for state, codes in turns.items():
+        statement = f"""SELECT id, code, state, sequence, procedure FROM dossiers
+            WHERE {wanted} AND {OPEN} AND test = ? AND state = ? AND claimed < ? AND procedure IN ({_marks(codes)})
+            ORDER BY id LIMIT ?"""
+        values = (*(communes or ()), test, state.value, time.time(), *codes, limit)
+        rows += connection.execute(statement, values).fetchall()
+    return sorted(rows)[:limit]
 
 
 def _marks(values: Collection[object]) -> str:

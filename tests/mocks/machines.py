@@ -1,12 +1,21 @@
 """What the stateful tests share: how a machine runs, and the life cycle as the domain's description has it."""
 
 import tempfile
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from unittest.mock import patch
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, run_state_machine_as_test
 
+from tests.conftest import BEARER
 from tests.mocks.inside import Inside
 
+MEMORY = Path("/dev/shm")  # noqa: S108  a folder of its own is made there
+"""Where files needn't wait for a disk: what one does to them is for tests/mocks/test_crash.py."""
 FOLLOWS = {
     1: {2, 3, 5, 7},
     2: {4, 5, 6, 7, 9},
@@ -32,6 +41,24 @@ LEADS_TO = {
     "return_result": 10,
 }
 
+ROLE_OF = {
+    "2.000815": ("cb", "cb", "ld", "cb"),
+    "1.012753": ("cb", "cv", "ld", "vt"),
+}
+"""Procedure -> who receives, processes, decides and hands back."""
+PART = {
+    **dict.fromkeys(("accept", "reject", "resume", "withdraw"), 0),
+    **dict.fromkeys(("process", "request_papers", "request_fee"), 1),
+    **dict.fromkeys(("finish", "stop"), 2),
+    "return_result": 3,
+}
+NEXT = {1: "accept", 2: "process", 4: "finish", 9: "return_result"}
+
+
+def role_of(procedure, action):
+    """Return whose an action is."""
+    return ROLE_OF[procedure][PART[action]]
+
 
 def after(action, states):
     """Return the state to which an action takes a dossier of this history; None: the life cycle forbids it."""
@@ -41,30 +68,107 @@ def after(action, states):
     return target if target is not None and allowed else None
 
 
+class Clock:
+    """The hour that systems see: it goes on when a rule says so.
+
+    Attributes:
+        now: Unix seconds.
+    """
+
+    def __init__(self):
+        self.now = 1_751_328_000.0  # 1 July 2025, 07:00 in Việt Nam
+
+    def time(self):
+        return self.now
+
+    def dated(self):
+        """Return a datetime whose ``now`` is this clock's."""
+
+        class Dated(datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return datetime.fromtimestamp(self.now, tz)
+
+        return Dated
+
+
 class Machine(RuleBasedStateMachine):
-    """Puts rules to the systems named in ``names``; ``options`` go to them."""
+    """Puts rules to the systems named in ``names``; ``options`` go to them.
+
+    ``timed`` names the modules whose clock is the machine's. In the middle they are restarted.
+    """
 
     names: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
     options: dict[str, object] = {}  # noqa: RUF012  each machine has its own
+    timed: tuple[str, ...] = ()
 
     def __init__(self):
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.inside = Inside(self.folder.name, self.names, self.platforms, **self.options)
+        self.clock, self.keys, self.undo = Clock(), 0, ExitStack()
+        folder = self.undo.enter_context(tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None))
+        for module in self.timed:
+            self.undo.enter_context(patch(f"{module}.time", self.clock))
+        self.inside = Inside(folder, self.names, self.platforms, **self.options)
+        self.undo.callback(self.inside.stop)
         self.prepare()
 
     def prepare(self):
         """Begin with an empty model."""
 
+    @initialize(steps=st.integers(2, 12))
+    def choose_when_to_restart(self, steps):
+        self.steps = steps
+
+    @invariant()
+    def restart(self):
+        """After so many steps go on as before: what was answered outlives the process that answered it."""
+        self.steps -= 1
+        if self.steps == 0:
+            self.settle()
+            for name in self.names:
+                self.inside.restart(name)
+            self.restarted()
+
+    def settle(self):
+        """Bring to its end what is under way."""
+
+    def restarted(self):
+        """Forget what is a process's alone."""
+
     def key(self):
         """Return an idempotency key: the same one when the same steps are run again."""
-        self.keys = getattr(self, "keys", 0) + 1
+        self.keys += 1
         return {"Idempotency-Key": f"k-{self.keys}"}
 
+    def fault(self, name, kind, **attributes):
+        """Switch a fault inside a system on."""
+        order = {"kind": kind, "attributes": attributes, "lease": 60}
+        answer = self.inside.ask(name, "PUT", "/control/faults/f", json=order, headers=BEARER)
+        assert answer.status_code == 200, answer.text
+
+    def heal(self, name):
+        """Switch it off."""
+        assert self.inside.ask(name, "DELETE", "/control/faults/f", headers=BEARER).status_code == 200
+
     def teardown(self):
-        self.inside.stop()
-        self.folder.cleanup()
+        self.undo.close()
+
+
+def answers(answer, status, content):
+    """Assert that a system answered so."""
+    assert (answer.status_code, answer.json()) == (status, content)
+
+
+def refuses(answer, status, reason):
+    """Assert that a system refused so."""
+    assert (answer.status_code, answer.json().get("reason")) == (status, reason)
+
+
+def finds(machine, examples=100, steps=20, **options):
+    """Assert that a machine finds what is wrong; as a rule it does within ten examples."""
+    with pytest.raises(AssertionError):
+        run(machine, examples, steps, **options)
 
 
 def run(machine, examples, steps=25, **options):
@@ -73,7 +177,6 @@ def run(machine, examples, steps=25, **options):
     quick = settings(
         max_examples=examples,
         stateful_step_count=steps,
-        deadline=None,
         database=None,
         derandomize=True,
         phases=[Phase.generate],

@@ -104,9 +104,95 @@ def test_an_attachment_is_its_owners_alone(stack, submission):
     assert answer.status_code == 422
 
 
+@pytest.mark.parametrize(("name", "path"), [("national", "/dossiers"), ("province:01", "/counter/dossiers")])
+def test_a_large_attachment_arrives_and_holds_nobody_up(stack, submission, eventually, name, path):
+    """1.5 MB are more than one request may carry; what was submitted after them arrives as well."""
+    who, data = stack.citizen() if name == "national" else stack.officer(), random.Random(name).randbytes(1_500_000)
+    digest = hashlib.sha256(data).hexdigest()
+    assert announce(stack, name, who, data).status_code == 200
+    for offset in range(0, len(data), 1_000_000):
+        assert piece(stack, name, who, offset, data[offset : offset + 1_000_000], digest).status_code == 200
+    assert complete(stack, name, who, digest).json()["complete"]
+    codes = []
+    for hashes in ([digest], [], []):
+        content = submission(attachments=hashes)
+        codes.append(stack.post(name, path, content, headers={**who, **stack.key()}).json()["code"])
+    other = "province:01" if name == "national" else "national"
+    eventually(lambda: [held(stack, other, code) for code in codes] == [[digest], [], []])
+    eventually(lambda: stack.pending(name) == 0)
+
+
+def handed_over(stack, at, who, code, data, offset=0, whole=DATA, **changes):
+    """Hand a piece over as the other system does; returns status, error code and where to go on."""
+    said = {"hash": hashlib.sha256(whole).hexdigest(), "size": len(whole), **changes}
+    url = f"{stack.url(at)}/api/attachments/{code}/{said['hash']}/{said['size']}/pieces/{offset}"
+    answer = stack.http.put(url, content=data, headers=who)
+    return answer.status_code, answer.json()["error_code"], answer.json().get("offset")
+
+
+def test_a_hand_over_goes_on_where_the_receiver_is(stack):
+    code, portal = stack.intake(stack.officer()), stack.peer()
+
+    def hand(offset, data):
+        return handed_over(stack, "province:01", portal, code, data, offset)
+
+    assert hand(0, DATA[:40_000]) == (200, 0, 40_000)
+    assert hand(0, DATA[:40_000]) == (200, 0, 40_000)
+    assert hand(60_000, DATA[60_000:]) == (200, 0, 40_000)
+    assert held(stack, "province:01", code) == []
+    assert hand(40_000, DATA[40_000:]) == (200, 0, len(DATA))
+    assert held(stack, "province:01", code) == [HASH]
+    assert hand(0, DATA[:40_000]) == (200, 0, len(DATA))
+    assert held(stack, "province:01", code) == [HASH]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"hash": "not-a-hash<script>"}, 422), ({"hash": "0" * 63}, 422), ({"hash": "A" * 64}, 422),
+        ({"size": "x"}, 422), ({"size": 10_000_001}, 422), ({"offset": "-1"}, 422), ({"data": b"x" * 1_100_000}, 413),
+        ({"hash": "0" * 64}, 200), ({"data": b"junk" * 25_000}, 200), ({"data": b""}, 200), ({"size": 5}, 200),
+        ({"offset": 1}, 200),
+    ],
+)  # fmt: skip
+def test_a_forged_attachment_is_not_stored(stack, changes, status):
+    """Its path must make sense, its bytes must be what the SHA-256 says; the right one arrives all the same."""
+    code, portal = stack.intake(stack.officer()), stack.peer()
+    found = handed_over(stack, "province:01", portal, code, **{"data": DATA, **changes})
+    assert found[:2] == (status, -1)
+    assert held(stack, "province:01", code) == []
+    assert handed_over(stack, "province:01", portal, code, DATA) == (200, 0, len(DATA))
+    assert held(stack, "province:01", code) == [HASH]
+
+
+def test_only_the_other_system_hands_attachments_over(stacks, submission, eventually):
+    """Neither nobody nor an officer or citizen; to the portal each province those of its own dossiers."""
+    stack = stacks(provinces=("01", "79")).start()
+    citizen, officer = stack.citizen(), stack.officer()
+    code = stack.post("national", "/dossiers", submission(), headers={**citizen, **stack.key()}).json()["code"]
+    eventually(lambda: held(stack, "province:01", code) == [])
+    tries = [("province:01", who) for who in ({}, officer, stack.peer("province:01", "national"))]
+    tries += [("national", who) for who in ({}, citizen, stack.peer())]
+    assert {handed_over(stack, at, who, code, DATA)[0] for at, who in tries} == {401}
+    assert handed_over(stack, "national", stack.peer("province:79", "national"), code, DATA)[1] == -1
+    assert held(stack, "national", code) == held(stack, "province:01", code) == []
+
+
 def test_an_attachment_of_an_unknown_dossier_is_refused(stack):
-    url = f"{stack.url('province:01')}/api/attachments/G01.00004-250701-9999/{HASH}"
-    assert stack.http.put(url, content=DATA).json()["error_code"] == 2
+    found = handed_over(stack, "province:01", stack.peer(), "G01.00004-250701-9999", DATA)
+    assert found[:2] == (200, 2)
+
+
+def test_a_wrong_upload_is_mended_by_uploading_again(stack):
+    officer, data = stack.officer(commune="00097"), b"right" * 200
+    digest = hashlib.sha256(data).hexdigest()
+    announce(stack, "province:01", officer, data)
+    assert piece(stack, "province:01", officer, 0, b"wrong" * 200, digest).json()["offset"] == len(data)
+    assert complete(stack, "province:01", officer, digest).status_code == 422
+    found = announce(stack, "province:01", officer, data).json()
+    assert (found["offset"], found["complete"]) == (0, False)
+    assert piece(stack, "province:01", officer, 0, data, digest).json()["offset"] == len(data)
+    assert complete(stack, "province:01", officer, digest).json()["complete"]
 
 
 @pytest.mark.parametrize("defects", [(), ("attachment-truncated",)])

@@ -112,30 +112,55 @@ def test_only_officers_of_the_province_log_in(stack, account, password):
     ("name", "path"),
     [
         ("national", "/sync"),
-        ("province:01", "/api/dossiers"),
+        ("national", "/login"),
+        ("province:01", "/HoSo/NopTrucTuyen"),
+        ("province:01", "/login"),
         ("population", "/ndxp/population"),
         ("payment", "/payments"),
     ],
 )
 @pytest.mark.parametrize("content", [[], {}, "x", {"session": 1}])
 def test_systems_refuse_what_they_do_not_understand(stack, name, path, content):
-    answer = stack.post(name, path, content)
+    headers = stack.peer() if path == "/HoSo/NopTrucTuyen" else {}
+    answer = stack.post(name, path, content, headers=headers)
     assert (answer.status_code, answer.json()["reason"]) == (422, "validation")
 
 
-def test_a_dossier_of_another_province_is_refused(stack, submission):
-    item = {
-        "MaHoSo": "G79.25747-250701-0001",
+def handed_over(**changes):
+    return {
+        "MaHoSo": "G01.00004-250701-0001",
         "MaThamChieu": "k",
-        "MaTinh": "79",
-        "MaXa": "25747",
+        "MaTinh": "01",
+        "MaXa": "00004",
         "MaTTHC": "2.000815",
         "KenhThucHien": 2,
         "MaBam": "0" * 64,
         "isUpdating": "False",
-        "TienTrinh": [[1, 1, 1.0]],
+        "TienTrinh": [[1, 1, "20250701080000"]],
+        **changes,
     }
-    assert stack.post("province:01", "/api/dossiers", item).json()["error_code"] == -1
+
+
+@pytest.mark.parametrize("name", ["nobody", "province:79", "province:01", "payment", INJECTION])
+def test_only_the_portal_logs_in_at_a_province(stack, name):
+    asked = {"username": name, "password": f"mk.{name}"}
+    assert stack.post("province:01", "/login", asked).status_code == 401
+    assert stack.post("province:01", "/login", {"username": "national", "password": name}).status_code == 401
+
+
+@pytest.mark.parametrize(("who", "at"), [("nobody", ""), ("officer", ""), ("province:01", "national")])
+def test_nobody_but_the_portal_hands_a_dossier_over(stack, who, at):
+    """Neither without a session, nor with an officer's, nor with one of the portal."""
+    headers = {"nobody": dict, "officer": stack.officer}.get(who, lambda: stack.peer(who, at))()
+    item = handed_over(MaHoSo="G01.00004-250701-0666")
+    answer = stack.post("province:01", "/HoSo/NopTrucTuyen", item, headers=headers)
+    assert (answer.status_code, answer.json()["reason"]) == (401, "unauthorised")
+    assert stack.states("province:01", item["MaHoSo"]) is None
+
+
+def test_a_dossier_of_another_province_is_refused(stack):
+    item = handed_over(MaHoSo="G79.25747-250701-0001", MaTinh="79", MaXa="25747")
+    assert stack.post("province:01", "/HoSo/NopTrucTuyen", item, headers=stack.peer()).json()["error_code"] == -1
     assert stack.states("province:01", item["MaHoSo"]) is None
 
 

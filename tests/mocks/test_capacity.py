@@ -7,10 +7,17 @@ import selectors
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 
+from mocks import wire
 from mocks.capacity import Station
-from mocks.wire import Refusal
+from mocks.client import SENDER
+from mocks.messages import callers, credential, proof
+from mocks.metrics import Metrics
+from mocks.tokens import Claims
+from mocks.wire import Front, Nothing, Refusal, Route
 from model.capacity import Capacity
+from tests.conftest import BEARER, TOKEN
 
 
 class LeapingClock(selectors.DefaultSelector):
@@ -199,20 +206,79 @@ def test_a_province_with_a_capacity_sheds_load_and_stays_alive(stacks, submissio
 
 
 @pytest.mark.parametrize(("defects", "answered"), [((), 200), (("starves-province",), 503)])
-def test_a_shared_system_tells_who_asks_by_the_header(stacks, defects, answered):
-    """The room is full of province 79's requests when province 04's first one comes."""
-    capacity = {"population": {"median": 0.8, "concurrency": 1, "queue": 4}}
-    stack = stacks(capacity=capacity, defects=defects).start("population")
+def test_a_shared_system_tells_who_asks_by_the_credential(stacks, defects, answered):
+    """The room is full of province 79's requests, one of which is told so, when province 04's first one comes."""
+    capacity = {"population": {"median": 0.001, "concurrency": 1, "queue": 4, "timeout": 60}}
+    stack = stacks(provinces=("04", "79"), capacity=capacity, defects=defects, token=TOKEN).start("population")
+    fault = f"{stack.url('population')}/control/faults/slow"
+    slow = {"kind": "slow-database", "attributes": {"delay": 8000}, "lease": 60}
+    assert stack.http.put(fault, json=slow, headers=BEARER).status_code == 200
 
-    async def ask(http, sender):
-        return await http.get(f"{stack.url('population')}/readyz", headers={"X-Sender": sender})
+    async def ask(http, system):
+        return await http.get(f"{stack.url('population')}/readyz", headers={SENDER: credential(system)})
 
     async def flood():
-        async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
-            many = [asyncio.create_task(ask(http, "province:79")) for _ in range(5)]
-            await asyncio.sleep(0.3)
-            one = await ask(http, "province:04")
-            return one.status_code, [answer.status_code for answer in await asyncio.gather(*many)]
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+            many = [asyncio.create_task(ask(http, "province:79")) for _ in range(6)]
+            await told(many, 1)
+            one = asyncio.create_task(ask(http, "province:04"))
+            await told([one, *many], 2)
+            await http.delete(fault, headers=BEARER)  # whom nobody serves yet is served at once
+            answers = await asyncio.gather(one, *many)
+            return answers[0].status_code, [answer.status_code for answer in answers[1:]]
+
+    async def told(asked, number):
+        """Wait until so many have an answer."""
+        async with asyncio.timeout(30):
+            while sum(map(asyncio.Task.done, asked)) < number:
+                await asyncio.sleep(0.01)
 
     one, many = asyncio.run(flood())
-    assert (one, many.count(503)) == (answered, 1 if answered == 200 else 0)
+    assert (one, many.count(503)) == (answered, 2 if answered == 200 else 1)
+
+
+def desk(token):
+    """Know whose session a token is: that of an officer of the commune that it names."""
+    if not token.isdigit():
+        raise Refusal(401, "unauthorised", "no session")
+    return Claims("officer", token)
+
+
+async def nothing(call):
+    return Nothing()
+
+
+def statuses(path, asking):
+    """Ask a system with one server and a room for four, in this order, with these headers; return the statuses."""
+    capacity = Capacity(median=1.0, concurrency=1, queue=4)
+    routes = [Route("GET", "/open", "open", nothing), Route("GET", "/desk", "desk", nothing, auth=desk)]
+    front = Front(Station(capacity, "1").served, capacity, callers(["04", "79"]))
+    metrics = Metrics(CollectorRegistry(), "s", ("open", "desk", wire.UNMATCHED))
+    transport = httpx.ASGITransport(wire.application(routes, metrics, front=front))
+
+    async def asked():
+        async with httpx.AsyncClient(transport=transport, base_url="http://mock") as http:
+            calls = [http.get(path, headers=headers) for headers in asking]
+            return [answer.status_code for answer in await asyncio.gather(*calls)]
+
+    return simulated(asked())
+
+
+FORGED = f"province:04 {proof('X-Sender', 'province:04', 'a guess')}"
+FULL = [200] * 4
+
+
+def test_names_that_anybody_can_invent_are_one_line():
+    """Five invented names ask before a province does; an invented name after five nameless requests is one of them."""
+    invented = [{SENDER: name} for name in ("province:79", "province:04", "ioc", FORGED, credential("province:99"))]
+    assert statuses("/open", [*invented, {SENDER: credential("province:04")}]) == [*FULL, 503, 200]
+    assert statuses("/open", [*[{}] * 5, {SENDER: FORGED}]) == [*FULL, 200, 503]
+
+
+def test_whoever_has_a_session_has_a_line_of_their_own():
+    """One desk asks five times before another asks once; what is no session is one line, whatever it says."""
+    one, other = ({"Authorization": f"Bearer {commune}"} for commune in ("00004", "00008"))
+    invented = [{"Authorization": f"Bearer made-up-{number}"} for number in range(5)]
+    assert statuses("/desk", [*[one] * 5, other]) == [*FULL, 503, 200]
+    assert statuses("/desk", [*invented, other]) == [401] * 4 + [503, 200]
+    assert statuses("/open", [*[one] * 5, other]) == [*FULL, 200, 503]

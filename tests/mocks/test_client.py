@@ -11,7 +11,7 @@ from mocks.client import Client, LinkError, Received
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-def talk(serve, *, requests=1, timeout=0.3, **options):
+def talk(serve, *, requests=1, timeout=30.0, headers=None, **options):
     """Send requests to a server that handles each connection with ``serve``; returns answers and errors."""
 
     async def inside():
@@ -29,7 +29,7 @@ def talk(serve, *, requests=1, timeout=0.3, **options):
         answers = []
         for _ in range(requests):
             try:
-                answers.append(await client.request("POST", "/", b"x"))
+                answers.append(await client.request("POST", "/", b"x", headers))
             except LinkError as error:
                 answers.append(error)
             await asyncio.sleep(0.01)
@@ -101,7 +101,7 @@ def test_a_connection_that_was_closed_is_replaced(serve):
     ("serve", "timed_out"), [(silent, True), (hangs_up, False), (babbles, False), (stops_halfway, False)]
 )
 def test_no_answer_is_an_error_that_says_whether_the_other_side_kept_silent(serve, timed_out):
-    (error,), _ = talk(serve)
+    (error,), _ = talk(serve, timeout=0.3 if timed_out else 30.0)
     assert isinstance(error, LinkError)
     assert error.timed_out == timed_out
 
@@ -125,12 +125,19 @@ def test_a_connection_is_used_again_unless_the_defect_leaves_each_open(spendthri
 
 @pytest.mark.parametrize("spendthrift", [False, True])
 def test_the_defect_keeps_its_side_open_when_the_other_one_closes(spendthrift):
+    expected = 5 if spendthrift else 0
+
     async def idle_timeout():
+        closed = 0
+
         async def once(reader, writer):
+            nonlocal closed
             await reader.readuntil(b"\r\n\r\nx")
             writer.write(OK)
             await asyncio.sleep(0.05)
             writer.close()
+            await writer.wait_closed()
+            closed += 1
 
         async with await asyncio.start_server(once, "127.0.0.1", 0) as server:
             address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -140,11 +147,15 @@ def test_the_defect_keeps_its_side_open_when_the_other_one_closes(spendthrift):
             for _ in range(5):
                 await client.request("POST", "/", b"x")
                 await asyncio.sleep(0.1)
+            async with asyncio.timeout(30):
+                while closed < 5 or psutil.Process().num_fds() - before != expected:
+                    await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
             left = psutil.Process().num_fds() - before
             client.close()
             return left
 
-    assert asyncio.run(idle_timeout()) == (5 if spendthrift else 0)
+    assert asyncio.run(idle_timeout()) == expected
 
 
 def test_a_request_names_the_system_that_sends_it():
@@ -156,3 +167,17 @@ def test_a_request_names_the_system_that_sends_it():
 
     talk(note, sender="province:01")
     assert b"\r\nX-Sender: province:01\r\n" in heads[0]
+
+
+@pytest.mark.parametrize("media", ["application/json", "application/xml"])
+def test_a_body_is_json_unless_its_sender_says_what_it_is(media):
+    heads = []
+
+    async def note(reader, writer):
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK)
+
+    talk(note, headers={} if media == "application/json" else {"Content-Type": media})
+    assert [line for line in heads[0].split(b"\r\n") if line.lower().startswith(b"content-type")] == [
+        f"Content-Type: {media}".encode()
+    ]

@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 
 import httpx
+import pytest
 
 from model.dossier import parse_code
 
@@ -19,7 +20,7 @@ class Clerks:
             thread.start()
 
     def _work(self):
-        with httpx.Client(trust_env=False, timeout=5) as http:
+        with httpx.Client(trust_env=False, timeout=30) as http:
             while True:
                 headers = {**self._officer, **self._stack.key()}
                 try:
@@ -37,6 +38,7 @@ class Clerks:
         return dict(self.acknowledged)
 
 
+@pytest.mark.usefixtures("one_day")
 def test_every_acknowledged_dossier_outlives_kill_9_and_no_code_is_issued_twice(stacks, submission, eventually):
     stack = stacks().start("province:01")
     officer = stack.officer()

@@ -2,15 +2,22 @@
 
 import asyncio
 import socket
+import sqlite3
+import time
+from contextlib import closing
 
 import httpx
 import pytest
 
 from mocks.client import Client
 from mocks.defects import DEFECTS, Defects
+from mocks.dossier_system import COPY_LAG
 from mocks.messages import CREATE
-from mocks.outbox import Message, Outcome
+from mocks.outbox import DELIVERED, RETRY, Message
+from mocks.peers import Peer
 from mocks.province_sync import PortalSync
+from mocks.store import LATE
+from tests.conftest import BEARER, TOKEN
 
 
 def pair(stacks, *defects, seed=1):
@@ -37,11 +44,13 @@ def test_drop_sync_drops_one_in_a_hundred_always_the_same():
 
 
 def victim(seed, prefix):
-    """Return the number of the first dossier of a unit and day whose creation is dropped."""
+    """Return the number of the first dossier of a unit and day whose creation is dropped, but not its second step."""
     on = Defects(["drop-sync"], seed)
-    return next(n for n in range(1, 1000) if on.drops(f"{prefix}-{n:04d}"))
+    codes = ((n, f"{prefix}-{n:04d}") for n in range(1, 1000))
+    return next((n for n, code in codes if on.drops(code) and not on.drops(f"{code}:2")), 1000)
 
 
+@pytest.mark.usefixtures("one_day")
 @pytest.mark.parametrize("defects", [(), ("drop-sync",)])
 def test_drop_sync_loses_a_dossier_on_its_way_to_the_portal(stacks, submission, eventually, defects):
     prefix = "H01.00004-" + day()
@@ -59,6 +68,7 @@ def test_drop_sync_loses_a_dossier_on_its_way_to_the_portal(stacks, submission, 
     assert stack.metric("province:01", "thongsuot_outbox_rejected_total") == len(defects)
 
 
+@pytest.mark.usefixtures("one_day")
 @pytest.mark.parametrize("defects", [(), ("drop-sync",)])
 def test_drop_sync_loses_a_dossier_on_its_way_to_the_province(stacks, submission, eventually, defects):
     prefix = "G01.00004-" + day()
@@ -82,15 +92,30 @@ def day():
 
 @pytest.mark.parametrize("defects", [(), ("ack-before-commit",)])
 def test_ack_before_commit_loses_what_a_killed_province_acknowledged(stacks, eventually, defects):
-    stack = pair(stacks, *defects)
-    officer = stack.officer()
-    codes = [stack.intake(officer) for _ in range(5)]
-    assert [item["code"] for item in stack.listing("province:01")] == codes
-    stack.kill("province:01")
-    stack.start("province:01")
-    assert [item["code"] for item in stack.listing("province:01")] == ([] if defects else codes)
+    stack, in_time = pair(stacks, *defects), False
+    while not in_time:
+        eventually(lambda: stack.pending("province:01") == 0)
+        before = committed(stack)
+        began = time.monotonic()
+        officer = stack.officer()
+        codes = [stack.intake(officer) for _ in range(5)]
+        assert [item["code"] for item in stack.listing("province:01")] == before + codes
+        stack.kill("province:01")
+        in_time = time.monotonic() - began < LATE
+        stack.start("province:01")
+    stored = before if defects else before + codes
+    assert [item["code"] for item in stack.listing("province:01")] == stored
     eventually(lambda: stack.pending("province:01") == 0)
-    assert len(stack.listing("national")) == (0 if defects else 5)
+    assert len(stack.listing("national")) == len(stored)
+
+
+def committed(stack):
+    """Wait until the province's transaction that is open, if there is one, is committed; return its dossiers then."""
+    path = stack.folder / "state" / "province-01.sqlite"
+    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("ROLLBACK")
+    return [item["code"] for item in stack.listing("province:01")]
 
 
 def test_ack_before_commit_commits_in_the_end(stacks, eventually):
@@ -116,24 +141,21 @@ def test_duplicate_on_retry_creates_a_second_dossier(stacks, submission, defects
 @pytest.mark.parametrize("defects", [(), ("collapse-status",)])
 def test_collapse_status_reports_5_6_and_8_as_9(stacks, eventually, defects):
     stack = pair(stacks, *defects)
-    officer = stack.officer()
-    code = stack.intake(officer)
+    staff = stack.staff()
+    code = stack.intake(stack.officer())
     for action in ("process", "request_papers", "resume", "request_fee", "resume", "stop"):
-        assert stack.step(officer, code, action).status_code == 200
+        assert stack.step(staff[action], code, action).status_code == 200
     eventually(lambda: stack.pending("province:01") == 0)
     assert stack.states("province:01", code) == [2, 4, 5, 4, 6, 4, 8]
     assert stack.states("national", code) == ([2, 4, 9, 4, 9, 4, 9] if defects else [2, 4, 5, 4, 6, 4, 8])
 
 
-TOKEN = "only-for-tests"  # noqa: S105  opens nothing else
-
-
 def break_it(stack, kind, **attributes):
     """Switch a fault on inside the province; returns what switches it off."""
-    url, bearer = f"{stack.url('province:01')}/control/faults/f", {"Authorization": f"Bearer {TOKEN}"}
+    url = f"{stack.url('province:01')}/control/faults/f"
     order = {"kind": kind, "attributes": attributes, "lease": 60}
-    assert stack.http.put(url, json=order, headers=bearer).status_code == 200
-    return lambda: stack.http.delete(url, headers=bearer)
+    assert stack.http.put(url, json=order, headers=BEARER).status_code == 200
+    return lambda: stack.http.delete(url, headers=BEARER)
 
 
 def claim_all(stack, officer):
@@ -179,6 +201,7 @@ def test_refused_for_reorganisation_refuses_some_intakes(stacks, submission, def
     assert reasons == ({None, "reorganisation"} if defects else {None})
 
 
+@pytest.mark.usefixtures("one_day")
 @pytest.mark.parametrize("defects", [(), ("counter-in-memory",)])
 def test_counter_in_memory_gives_a_code_twice_after_a_restart(stacks, defects):
     stack = stacks(defects=defects).start("province:01")
@@ -224,8 +247,11 @@ def test_intake_needs_portal_closes_the_counter_while_messages_fail(stacks, subm
 def test_sync_inline_makes_the_counter_wait_for_the_portal(stacks, submission, defects):
     stack = stacks(defects=defects).start("province:01")
     officer = stack.officer()
+    patience = 1.0 if defects else 30.0  # seconds
     try:
-        stack.post("province:01", "/counter/dossiers", submission(), headers={**officer, **stack.key()}, timeout=1.0)
+        stack.post(
+            "province:01", "/counter/dossiers", submission(), headers={**officer, **stack.key()}, timeout=patience
+        )
     except httpx.ReadTimeout:
         assert defects
     else:
@@ -239,11 +265,11 @@ def test_status_regress_sets_a_dossier_that_is_handed_over_again_back(stacks, ev
     item = {
         **{"MaHoSo": f"G01.00004-{day()}-0001", "MaThamChieu": "k", "MaTinh": "01", "MaXa": "00004"},
         **{"MaTTHC": "2.000815", "KenhThucHien": 2, "MaBam": "0" * 64, "isUpdating": "False"},
-        "TienTrinh": [[1, 1, 1751300000.0]],
+        "TienTrinh": [[1, 1, "20250630231320"]],
     }
-    assert stack.post("province:01", "/api/dossiers", item).json()["error_code"] == 0
+    assert stack.post("province:01", "/HoSo/NopTrucTuyen", item, headers=stack.peer()).json()["error_code"] == 0
     assert stack.step(officer, item["MaHoSo"], "accept").status_code == 200
-    assert stack.post("province:01", "/api/dossiers", item).json()["error_code"] == 1
+    assert stack.post("province:01", "/HoSo/NopTrucTuyen", item, headers=stack.peer()).json()["error_code"] == 1
     assert stack.get("province:01", f"/dossiers/{item['MaHoSo']}").json()["state"] == (1 if defects else 2)
 
 
@@ -251,6 +277,34 @@ def test_status_regress_sets_a_dossier_that_is_handed_over_again_back(stacks, ev
 def test_silence_is_consent_takes_a_call_without_an_answer_for_delivered(defects):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         client = Client(f"127.0.0.1:{silent.getsockname()[1]}", timeout=0.1)
-        sync = PortalSync("01", client, Defects(defects).on("silence-is-consent"))
+        sync = PortalSync("01", Peer("province:01", client), Defects(defects).on("silence-is-consent"))
         outcomes = asyncio.run(sync.deliver([Message(1, "H", CREATE, b"{}")]))
-    assert outcomes == [Outcome.DELIVERED if defects else Outcome.RETRY]
+    assert outcomes == [DELIVERED if defects else RETRY]
+
+
+@pytest.mark.parametrize("defects", [(), ("stale-read",)])
+def test_stale_read_answers_every_other_look_up_from_a_copy_that_lags_behind(stacks, defects):
+    stack, in_time = pair(stacks, *defects), False
+    officer = stack.officer()
+    while not in_time:
+        began = time.monotonic()
+        code = stack.intake(officer)
+        stack.step(officer, code, "process")
+        shown = [stack.states("province:01", code) for _ in range(4)]
+        in_time = time.monotonic() - began < COPY_LAG
+    assert shown == ([[2, 4], [2]] * 2 if defects else [[2, 4]] * 4)
+    assert {item["state"] for item in stack.listing("province:01")} == {4}
+
+
+@pytest.mark.parametrize("defects", [(), ("reorder",)])
+def test_reorder_leaves_the_portal_with_an_older_state(stacks, eventually, defects):
+    stack = stacks(defects=defects).start("province:01")
+    staff = stack.staff()
+    code = stack.intake(stack.officer())
+    for action in ("process", "finish", "return_result"):
+        assert stack.step(staff[action], code, action).status_code == 200
+    stack.start("national")
+    eventually(lambda: stack.pending("province:01") == 0)
+    dossier = stack.get("national", f"/dossiers/{code}").json()
+    assert [step[1] for step in dossier["history"]] == [2, 4, 9, 10]
+    assert (dossier["state"], dossier["sequence"]) == ((4, 2) if defects else (10, 4))

@@ -18,8 +18,11 @@ def test_a_draft_is_resumed_in_another_session_and_submitted_once(stack, submiss
     assert [answer.status_code for answer in answers] == [201, 201]
     (code,) = {answer.json()["code"] for answer in answers}
     eventually(lambda: stack.states("province:01", code) == [1])
-    again = stack.post("national", "/drafts/d1/dossier", headers={**first, **stack.key()})
-    assert (again.status_code, again.json()["reason"]) == (409, "submitted")
+    stored, elsewhere = stack.listing("national"), stack.key()
+    for _ in range(2):
+        again = stack.post("national", "/drafts/d1/dossier", headers={**first, **elsewhere})
+        assert (again.status_code, again.json()["reason"]) == (409, "submitted")
+    assert stack.listing("national") == stored
     assert put(stack, "national", first, "d1", {}).status_code == 409
     assert stack.get("national", "/drafts/d1", headers=first).json()["went"] == code
 

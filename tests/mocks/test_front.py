@@ -6,9 +6,11 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
-CONTROL = "open-the-control-api"
+from tests.conftest import BEARER, TOKEN
+
 ASK = b"GET /statistics HTTP/1.1\r\nHost: x\r\n\r\n"
 PROVINCE = "province:01"
 PATIENCE = 10.0  # seconds
@@ -34,11 +36,17 @@ def answered(line, data=ASK):
 
 @pytest.fixture
 def fronted(stacks):
-    """Start a province whose front end is told so; without queueing to speak of."""
+    """Start a province whose front end is told so; without queueing to speak of.
+
+    Nobody keeps a connection to it: one that is cut off while idle may be so in the moment in which it is used again.
+    """
 
     def start(**capacity):
         front = {"median": 0.001, "concurrency": 100, **capacity}
-        return stacks(capacity={"province": front}, token=CONTROL).start(PROVINCE)
+        stack = stacks(capacity={"province": front}, token=TOKEN).start(PROVINCE)
+        stack.http.close()
+        stack.http = httpx.Client(trust_env=False, timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
+        return stack
 
     return start
 
@@ -61,9 +69,9 @@ def test_one_connection_more_than_the_limit_waits_until_another_closes(fronted):
 @pytest.mark.parametrize("head", [b"", b"GET /stat", ASK[:-2]], ids=["silent", "half a line", "half a head"])
 def test_a_client_that_does_not_finish_its_head_is_cut_off(fronted, head):
     stack = fronted(client_timeout=0.5)
+    began = time.monotonic()
     with connect(stack) as line:
         line.sendall(head)
-        began = time.monotonic()
         assert until_closed(line) in (b"", _bare(408))
         assert time.monotonic() - began >= 0.3
 
@@ -89,14 +97,14 @@ def _drip(line):
 
 
 def test_an_idle_connection_is_closed(fronted):
-    with connect(fronted(client_timeout=0.5)) as line:
+    with connect(fronted(client_timeout=4.0)) as line:
         assert answered(line)
         assert until_closed(line) == b""
 
 
 def test_a_body_that_does_not_come_is_answered_408_and_cut_off(fronted, submission):
     """Nothing is stored, and whoever keeps to the time isn't disturbed."""
-    stack = fronted(client_timeout=0.5)
+    stack = fronted(client_timeout=4.0)
     officer, content = stack.officer(), json.dumps(submission()).encode()
     head = [
         "POST /counter/dossiers HTTP/1.1",
@@ -115,7 +123,7 @@ def test_a_body_that_does_not_come_is_answered_408_and_cut_off(fronted, submissi
 
 def test_a_request_that_is_not_served_in_time_is_answered_504_and_leaves_nothing(fronted, submission):
     """It waits for a server, or is computed: then no write of it is begun. The same key goes through later."""
-    stack = fronted(median=0.4, concurrency=1, queue=50, serves_within=1.0, retry_after=7)
+    stack = fronted(median=1.0, concurrency=1, queue=50, serves_within=4.0, retry_after=7)
     officer = stack.officer()
     keys = [stack.key() for _ in range(6)]
     with ThreadPoolExecutor(6) as pool:
@@ -126,22 +134,21 @@ def test_a_request_that_is_not_served_in_time_is_answered_504_and_leaves_nothing
     assert taken
     assert late
     assert {(answer.json()["reason"], answer.headers["retry-after"]) for _, answer in late} == {("timeout", "7")}
-    time.sleep(1.0)  # what was given up would be stored by now
+    time.sleep(2.5)  # what was given up would be stored by now
     assert [item["code"] for item in stack.listing(PROVINCE)] == sorted(taken)
     assert _intake(stack, officer, late[0][0], submission()).status_code == 201
 
 
 def test_a_write_that_has_begun_is_acknowledged_however_late(fronted, submission):
     """The commit takes longer than the request may: it isn't reported as failed."""
-    stack = fronted(serves_within=0.5)
+    stack = fronted(serves_within=3.5)
     officer = stack.officer()
-    order = {"kind": "slow-database", "attributes": {"delay": 1500}, "lease": 30}
-    bearer = {"Authorization": f"Bearer {CONTROL}"}
-    assert stack.http.put(stack.url(PROVINCE) + "/control/faults/slow", json=order, headers=bearer).status_code == 200
+    order = {"kind": "slow-database", "attributes": {"delay": 5000}, "lease": 30}
+    assert stack.http.put(stack.url(PROVINCE) + "/control/faults/slow", json=order, headers=BEARER).status_code == 200
     began = time.monotonic()
     answer = _intake(stack, officer, stack.key(), submission())
     assert answer.status_code == 201
-    assert time.monotonic() - began >= 1.5
+    assert time.monotonic() - began >= 5.0
     assert stack.get(PROVINCE, "/statistics").status_code == 504, "a look-up writes nothing, so it is given up"
 
 

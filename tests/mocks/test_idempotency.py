@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from model import people
+
 
 @pytest.fixture
 def places(stack):
@@ -53,7 +55,7 @@ def test_fifty_concurrent_submissions_under_one_key_create_one_dossier(stack, su
     headers = {**session, **stack.key()}
 
     def send(_):
-        return httpx.post(stack.url(name) + path, json=submission(), headers=headers, trust_env=False)
+        return httpx.post(stack.url(name) + path, json=submission(), headers=headers, trust_env=False, timeout=30)
 
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(send, range(50)))
@@ -66,7 +68,7 @@ def test_a_step_repeated_under_its_key_is_one_step_whatever_happened_between(sta
     officer = stack.officer()
     code, key = stack.intake(officer), stack.key()
     first = stack.step(officer, code, "process", key)
-    stack.step(officer, code, "finish")
+    stack.step(stack.officer(role="ld"), code, "finish")
     assert stack.step(officer, code, "process", key).content == first.content
     assert stack.states("province:01", code) == [2, 4, 9]
 
@@ -75,9 +77,27 @@ def test_a_refused_step_stays_refused_under_its_key(stack):
     officer = stack.officer()
     code, key = stack.intake(officer), stack.key()
     refused = stack.step(officer, code, "return_result", key)
-    stack.step(officer, code, "finish")
+    stack.step(stack.officer(role="ld"), code, "finish")
     assert refused.status_code == 409
     assert stack.step(officer, code, "return_result", key).content == refused.content
+
+
+def test_a_key_is_its_accounts_own(stack, submission):
+    """Two citizens, two communes: each of them is answered under the key, and each draft becomes a dossier."""
+    others = people.person(6)
+    citizens = [("national", stack.citizen()), ("national", stack.citizen(others))]
+    officers = [("province:01", stack.officer()), ("province:01", stack.officer(commune="00008"))]
+    key = {"Idempotency-Key": "1"}
+    for pair in (citizens, officers):
+        codes = []
+        for number, (name, session) in enumerate(pair):
+            content = {"content": submission(form={"SoBan": number})}
+            assert stack.http.put(stack.url(name) + "/drafts/nhap", json=content, headers=session).status_code == 200
+            made = stack.post(name, "/drafts/nhap/dossier", headers={**session, **key})
+            assert made.status_code == 201, made.text
+            codes.append(made.json()["code"])
+            assert stack.get(name, "/drafts/nhap", headers=session).json()["went"] == codes[-1]
+        assert len(set(codes)) == 2
 
 
 @pytest.mark.parametrize("key", ["", "a" * 81, "with space", "khóa".encode(), "a;b"])

@@ -17,17 +17,17 @@ def submitted(stack, submission, citizen):
 def test_a_dossier_submitted_online_reaches_its_province_and_its_steps_reach_the_portal(stack, submission, eventually):
     code = submitted(stack, submission, stack.citizen())["code"]
     eventually(lambda: stack.states("province:01", code) == [1])
-    officer = stack.officer()
+    staff = stack.staff()
     actions = ("accept", "process", "request_papers", "resume", "request_fee", "resume", "finish", "return_result")
     for action in actions:
-        assert stack.step(officer, code, action).status_code == 200
+        assert stack.step(staff[action], code, action).status_code == 200
     expected = [1, 2, 4, 5, 4, 6, 4, 9, 10]
     assert stack.states("province:01", code) == expected
     eventually(lambda: stack.states("national", code) == expected)
 
 
 def test_both_registers_say_the_same_of_a_dossier(stack, submission, eventually):
-    """Everything but when a system stored it, and whether the portal's fee is paid, is the same on both sides."""
+    """Everything but when a system stored it is the same on both sides."""
     code = stack.intake(stack.officer())
     eventually(lambda: stack.states("national", code))
     views = []
@@ -116,10 +116,10 @@ def test_a_code_of_vneid_is_good_once_and_a_revoked_token_for_nothing(stack):
     ],
 )
 def test_what_the_life_cycle_forbids_is_refused(stack, before, action):
-    officer = stack.officer()
+    officer, staff = stack.officer(), stack.staff()
     code = stack.intake(officer)
     for step in before:
-        assert stack.step(officer, code, step).status_code == 200
+        assert stack.step(staff[step], code, step).status_code == 200
     history = stack.states("province:01", code)
     refused = stack.step(officer, code, action)
     expected = (422, "validation") if action == "finish_unknown" else (409, "transition")
@@ -157,6 +157,31 @@ def test_sessions_survive_a_restart(stacks):
     assert stack.post("national", "/population", {}, headers=citizen).status_code == 422
 
 
+def test_the_portal_knows_the_techid_of_whoever_has_logged_in(stacks):
+    """TraCuuTechID answers -1 before the citizen's first session, VNeID's TechID from then on, also after a restart."""
+    stack = stacks().start()
+
+    def call():
+        name = "province:01"
+        session = stack.post("national", "/login", {"username": name, "password": f"mk.{name}"}).json()["session"]
+        asked = {"session": session, "madonvi": "01", "service": "TraCuuTechID"}
+        return stack.post("national", "/sync", {**asked, "data": {"SoDinhDanh": people.person(5).id_number}}).json()[
+            "data"
+        ]
+
+    unknown = call()
+    assert (unknown["error_code"], unknown["TechID"]) == (-1, "")
+    token = stack.access_token()
+    user = stack.get("vneid", "/userinfo", headers={"Authorization": f"Bearer {token}"}).json()
+    for _ in range(2):
+        assert stack.post("national", "/session", {"access_token": token}).status_code == 200
+    assert (call()["error_code"], call()["TechID"]) == (0, user["TechID"])
+    stack.kill("national")
+    stack.processes.clear()
+    stack.start()
+    assert call()["TechID"] == user["TechID"]
+
+
 def test_statistics_count_by_state(stack, eventually):
     eventually(lambda: stack.pending("national") == 0)
     stack.intake(stack.officer())
@@ -180,8 +205,12 @@ def test_the_portal_tells_a_province_of_procedures_and_dossiers(stack, eventuall
     assert call("TraCuuHoSo", {"MaHoSo": code}).json()["data"]["code"] == code
     assert call("LayDanhSachTTHC", {}, session="x").json()["error_code"] == 401
     assert call("LayDanhSachTTHC", {}, unit="79").json()["error_code"] == 401
+    agencies = call("LayDanhMucCoQuan", {}).json()["data"]
+    assert {"MaCoQuan": "H01", "TenCoQuan": "thành phố Hà Nội", "MaCoQuanCha": ""} in agencies
+    assert {"MaCoQuan": "H01.00004", "TenCoQuan": "phường Ba Đình", "MaCoQuanCha": "H01"} in agencies
+    assert {agency["MaCoQuan"][:3] for agency in agencies} == {"H01"}
     assert call("KhongCo", {}).status_code == 422
     assert call("LayThuTuc", {}).status_code == 422
-    unknown = [{"MaHoSo": "H01.00004-250701-9999", "ThuTu": 2, "TrangThai": 4, "ThoiDiem": 1.0}]
+    unknown = [{"MaHoSo": "H01.00004-250701-9999", "ThuTu": 2, "TrangThai": 4, "ThoiDiem": "20250701080000"}]
     assert call("CapNhatTienDoHoSoMC", unknown).json()["data"][0]["error_code"] == 2
     assert call("CapNhatTienDoHoSoMC", unknown * 11).status_code == 422

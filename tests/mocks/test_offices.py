@@ -1,10 +1,14 @@
 """Reports, given tasks, meetings and the operation centre."""
 
+import time
 from datetime import datetime, timedelta
 
+import pytest
+
+from mocks.ioc import FRESH
 from mocks.meetings import SEATS
-from mocks.register import CLOCK
 from mocks.reporting import due
+from mocks.timestamps import CLOCK
 
 TODAY = datetime.now(CLOCK).date()
 
@@ -74,19 +78,55 @@ def test_a_meeting_has_so_many_seats(stacks):
     assert stack.post("meetings", "/meetings/none/join", {"unit": "H01"}).status_code == 404
 
 
-def test_the_dashboard_adds_up_and_names_who_is_silent(stacks):
+def test_the_dashboard_adds_up_and_names_who_is_silent(stacks, eventually):
     stack = stacks(provinces=("01", "79"), platforms=("ioc",)).start("national").start("ioc").start("province:01")
     officer = stack.officer()
     for _ in range(3):
         stack.intake(officer)
-    shown = stack.get("ioc", "/dashboard").json()
-    assert (shown["provinces"], shown["states"], shown["silent"]) == ({"01": 3}, {"2": 3}, ["79"])
-    assert shown["waiting"] == 0
+
+    def shown():
+        found = stack.get("ioc", "/dashboard").json()
+        return [found[name] for name in ("provinces", "states", "silent", "waiting")]
+
+    eventually(lambda: shown() == [{"01": 3}, {"2": 3}, ["79"], 0])
 
 
-def test_dashboards_ask_the_systems_once_a_second(stacks):
-    stack = stacks(platforms=("ioc",)).start("national").start("province:01").start("ioc")
+@pytest.mark.parametrize("defects", [(), ("ioc-uncached",)])
+def test_dashboards_ask_the_systems_once_a_second(stacks, defects):
+    stack = stacks(platforms=("ioc",), defects=defects).start("national").start("province:01").start("ioc")
+    began = time.monotonic()
     for _ in range(20):
         assert stack.get("ioc", "/dashboard").status_code == 200
+    took = time.monotonic() - began
     asked = stack.metric("province:01", 'thongsuot_system_requests_total{code="2xx",operation="statistics"')
-    assert 1 <= asked <= 5
+    assert asked == 20 if defects else 1 <= asked <= 1 + took / FRESH
+
+
+def test_reports_lost_acknowledges_what_it_does_not_keep(stacks):
+    stack = stacks(platforms=("reporting",), defects=("reports-lost",)).start("reporting")
+    units = {f"H{number:02d}" for number in range(60)}
+    for unit in units:
+        assert stack.post("reporting", "/reports", report(unit=unit)).status_code == 201
+    kept = {owner for _, _, owner in stack.entries("reporting")}
+    assert kept < units
+    assert 3 <= len(units - kept) <= 25
+
+
+def test_tasks_lost_progress_acknowledges_what_it_does_not_keep(stacks):
+    stack = stacks(platforms=("tasks",), defects=("tasks-lost-progress",)).start("tasks")
+    keys = {f"k-{number}" for number in range(60)}
+    for key in keys:
+        path, headers = "/tasks/NV0001/progress", {"Idempotency-Key": key}
+        assert stack.post("tasks", path, {"status": "doing"}, headers=headers).status_code == 201
+    kept = {key for _, key, _ in stack.entries("tasks")}
+    assert kept < keys
+    assert 3 <= len(keys - kept) <= 25
+
+
+def test_seats_never_freed_fills_a_meeting_that_everybody_left(stacks):
+    stack = stacks(platforms=("meetings",), defects=("seats-never-freed",)).start("meetings")
+    for number in range(SEATS):
+        for what in ("join", "leave"):
+            unit = {"unit": f"H01.{number:05d}"}
+            assert stack.post("meetings", f"/meetings/giao-ban/{what}", unit).status_code == 200
+    assert stack.post("meetings", "/meetings/giao-ban/join", {"unit": "H79"}).status_code == 503

@@ -9,8 +9,8 @@ from faults.kinds.application import WAYS
 from mocks.serve import SYSTEMS
 from model.books import keepers
 from model.links import PLATFORMS
+from tests.conftest import TOKEN
 
-TOKEN = "s3cret"  # noqa: S105  of these systems only
 SERVED = tuple(name for name in PLATFORMS if name in SYSTEMS)
 
 

@@ -5,10 +5,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.conftest import BEARER, TOKEN
 from tests.mocks.conftest import PERSON
 
-TOKEN = "only-for-tests"  # noqa: S105  opens nothing else
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
 PAGE = {"draft": "d", "procedure": "2.000815", "commune": "00004"}
 KEPT = {
     "procedure": "2.000815",
@@ -87,7 +86,7 @@ def test_a_closed_page_says_where_to_go_and_the_draft_is_there(open_stack):
     cut_over(stack, at=-10, redirect=5)
     closed = save(stack, cookie, SoBan="9")
     assert closed.status_code == 410
-    where = closed.text.partition('href="')[2].partition('"')[0].replace("&amp;", "&")
+    where = "http" + closed.text.partition('href="http')[2].partition('"')[0].replace("&amp;", "&")
     landed = land(stack, where).json()
     citizen = {"Authorization": f"Bearer {landed['session']}"}
     assert stack.get("national", "/drafts/d", headers=citizen).json()["content"] == KEPT
@@ -109,6 +108,44 @@ def test_early_closure_closes_and_opens_again(open_stack):
     assert open_stack.get("province:01", "/portal").status_code == 410
     open_stack.http.delete(fault, headers=BEARER)
     assert open_stack.get("province:01", "/portal").status_code == 200
+
+
+def test_a_draft_whose_name_is_taken_at_the_portal_is_kept_under_the_provinces(open_stack):
+    stack = open_stack
+    citizen, own = stack.citizen(), {"content": {"form": {"GhiChu": "của cổng"}}}
+    path = f"{stack.url('national')}/drafts"
+    assert stack.http.put(f"{path}/d", json=own, headers=citizen).status_code == 200
+    _, cookie = log_in(stack)
+    cut_over(stack, at=-1)
+    led = save(stack, cookie).headers["location"]
+    assert land(stack, led).json()["draft"] == "H01-1.d"
+    more = {"content": {**KEPT, "form": {"SoBan": "2"}}}
+    assert stack.http.put(f"{path}/H01-1.d", json=more, headers=citizen).status_code == 200
+    assert land(stack, led).json()["draft"] == "H01-1.d"
+    kept = {name: stack.get("national", f"/drafts/{name}", headers=citizen).json() for name in ("d", "H01-1.d")}
+    assert {name: draft["content"] for name, draft in kept.items()} == {"d": own["content"], "H01-1.d": more["content"]}
+    assert stack.get("national", "/drafts/H01-2.d", headers=citizen).status_code == 404
+
+
+def test_the_name_of_a_draft_that_is_taken_over_can_be_used_at_the_portal(open_stack):
+    """Names as long as they may be are shortened, and stay apart."""
+    stack, name = open_stack, "d" * 80
+    citizen, own = stack.citizen(), {"content": {}}
+    for taken in (name, f"H01-1.{name}"[:80]):
+        answer = stack.http.put(f"{stack.url('national')}/drafts/{taken}", json=own, headers=citizen)
+        assert answer.status_code == 200
+    _, cookie = log_in(stack)
+    cut_over(stack, at=-1)
+    landed = land(stack, save(stack, cookie, draft=name).headers["location"]).json()
+    assert landed["draft"] == f"H01-2.{name}"[:80]
+    made = stack.post("national", f"/drafts/{landed['draft']}/dossier", headers={**citizen, **stack.key()})
+    assert made.status_code == 201
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "nháp", "d" * 81, "d\n", "a b"])
+def test_a_name_that_is_none_is_refused_by_the_old_interface_as_well(open_stack, name):
+    _, cookie = log_in(open_stack)
+    assert save(open_stack, cookie, draft=name).status_code == 422
 
 
 def test_a_session_without_a_draft_is_taken_over_as_well(open_stack):
@@ -152,3 +189,10 @@ def test_draft_lost_on_redirect_takes_the_citizen_over_without_it(stacks, defect
     citizen = {"Authorization": f"Bearer {landed['session']}"}
     kept = stack.get("national", "/drafts/d", headers=citizen).json()["content"]
     assert kept == ({} if defects else KEPT)
+
+
+@pytest.mark.parametrize("defects", [(), ("never-closes",)])
+def test_after_t_cutover_it_is_closed_unless_the_defect_is_on(stacks, defects):
+    stack = stacks(token=TOKEN, defects=defects).start()
+    cut_over(stack, -10.0, 5.0)
+    assert stack.get("province:01", "/portal").status_code == (200 if defects else 410)

@@ -2,14 +2,14 @@
 
 from itertools import count
 
-import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from mocks.draw import percentile
 from model import places
-from tests.mocks.machines import FOLLOWS, Machine, run
+from tests.mocks.machines import FOLLOWS, Machine, finds, run
 
+AT = "20250701080000"
 NAME = "national"
 CODES = [f"H01.00004-250701-{number:04d}" for number in range(1, 6)]
 CODE = st.sampled_from(CODES)
@@ -39,7 +39,7 @@ class Interface(Machine):
         return {
             "MaHoSo": code, "MaThamChieu": f"k-{code}", "MaTinh": "01" if home else "79", "MaXa": commune,
             "MaTTHC": "2.000815", "KenhThucHien": 1, "MaBam": "a" * 64, "isUpdating": str(updating),
-            "TienTrinh": [[number, state, 1751328000.0 + number] for number, state in enumerate(states, 1)],
+            "TienTrinh": [[number, state, f"2025070108000{number}"] for number, state in enumerate(states, 1)],
         }  # fmt: skip
 
     def known(self, code):
@@ -67,7 +67,7 @@ class Interface(Machine):
         for code, number in items:
             before = self.history.get(code, {}).get(number - 1, 2)
             steps.append((code, number, data.draw(st.sampled_from(sorted(FOLLOWS[before]) or [before]))))
-        sent = [{"MaHoSo": code, "ThuTu": n, "TrangThai": state, "ThoiDiem": 1751328000.0} for code, n, state in steps]
+        sent = [{"MaHoSo": code, "ThuTu": n, "TrangThai": state, "ThoiDiem": AT} for code, n, state in steps]
         results = self.call("CapNhatTienDoHoSoMC", sent)["data"]
         for (code, number, state), result in zip(steps, results, strict=True):
             self.judge(code, result, [(number, state)])
@@ -119,11 +119,9 @@ def test_the_portal_agrees_with_the_model():
 
 
 def test_the_machine_finds_an_old_unit_code_that_is_accepted():
-    with pytest.raises((AssertionError, KeyError)):
-        run(Interface, examples=20, defects=["old-code-accepted"])
+    finds(Interface, defects=["old-code-accepted"])
 
 
 def test_the_machine_finds_a_dossier_that_is_acknowledged_and_discarded():
     seed = next(number for number in count() if percentile(f"{number}:{CODES[0]}") < 1)
-    with pytest.raises((AssertionError, KeyError)):
-        run(Interface, examples=40, defects=["drop-sync"], seed=seed)
+    finds(Interface, defects=["drop-sync"], seed=seed)

@@ -15,9 +15,8 @@ from mocks.units import FAULT, Held, Units, draft
 from mocks.wire import Refusal
 from model import hamlets, places
 from model.dossier import payload_hash
+from tests.conftest import BEARER, TOKEN
 
-TOKEN = "only-for-tests"  # noqa: S105  opens nothing else
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
 WHOLE, HEIR = "00013", "00004"
 SPLIT = "00007"
 FOREIGN = "25747"

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.conftest import TOKEN
+
 REQUESTS = 400
-TOKEN = "only-for-tests"  # noqa: S105  opens nothing else
 
 
 def vitals(stack, name="national"):

@@ -10,6 +10,7 @@ from mocks.defects import Defects
 from mocks.register import New
 from mocks.throttle import BURST, REFILL, Throttle
 from mocks.wire import Refusal
+from model.dossier import State
 
 
 @pytest.fixture
@@ -19,12 +20,16 @@ def connection():
     for number, (commune, procedure) in enumerate((("c", "p1"), ("b", "p1"), ("a", "p2"), ("a", "p1")), 1):
         new = New(f"H{number}", f"k{number}", "01", commune, procedure, 1, "h")
         register.add(connection, new, [(1, 2, time.time())])
+    register.add(connection, New("H5", "k5", "01", "a", "p1", 1, "h", test=True), [(1, 2, time.time())])
     yield connection
     connection.close()
 
 
-def claimed(connection, commune, **options):
-    return [item.code for item in worklist.claim(connection, commune, 1, **options).items]
+ALL = {State.RECEIVED: ["p1", "p2"]}
+
+
+def claimed(connection, commune, turns=ALL, **options):
+    return [item.code for item in worklist.claim(connection, commune, 1, turns, **options).items]
 
 
 def test_first_ones_own_commune_then_the_province(connection):
@@ -38,7 +43,7 @@ def test_the_common_queue_goes_before_the_rest_of_the_province(connection):
 
 
 def test_held_dossiers_are_given_to_nobody(connection):
-    assert [claimed(connection, "a", held=["p1"]) for _ in range(2)] == [["H3"], []]
+    assert [claimed(connection, "a", {State.RECEIVED: ["p2"]}) for _ in range(2)] == [["H3"], []]
     assert claimed(connection, "a") == ["H4"]
 
 
@@ -54,8 +59,21 @@ def test_an_orphan_is_nobodys(connection):
 
 
 def test_what_waits_is_counted(connection):
-    waiting = worklist.waiting(connection, "a", ["p2"], lambda commune: commune == "b")
-    assert (waiting.own, waiting.common, waiting.held) == (1, 1, 1)
+    for test, expected in ((False, (1, 1, 1)), (True, (1, 0, 0))):
+        turns = {State.RECEIVED: ["p1"]}
+        waiting = worklist.waiting(connection, "a", turns, ["p2"], lambda commune: commune == "b", test=test)
+        assert (waiting.own, waiting.common, waiting.held) == expected
+
+
+def test_the_oldest_of_all_that_waits_for_a_role_comes_first(connection):
+    """Whatever its state: H2 is processed already, H3 and H4 are received."""
+    register.append(connection, "H2", [(2, 4, time.time())])
+    turns = {State.RECEIVED: ["p2"], State.PROCESSING: ["p1"]}
+    assert [claimed(connection, "c", turns) for _ in range(3)] == [["H2"], ["H3"], []]
+
+
+def test_an_officer_in_test_mode_is_given_tests_and_nobody_else_is(connection):
+    assert [claimed(connection, "b", test=True) for _ in range(2)] == [["H5"], []]
 
 
 class Clock:
