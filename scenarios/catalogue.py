@@ -4,7 +4,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from model.checks import BOUNDARY_FREE
+from model.plan import Cutover
+from scenarios.figures import Figures
 from scenarios.journeys import (
+    business,
     citizen,
     clerk,
     data_only,
@@ -20,18 +24,27 @@ from scenarios.journeys import (
 from scenarios.personas import DOUBLE_SUBMIT, ENDINGS
 from scenarios.session import Session
 
+REMEMBERED = 1000
+"""Dossiers that personas know of."""
+
 
 @dataclass(slots=True)
 class Memory:
-    """What personas know of each other.
+    """What personas know of each other, and of what is announced.
 
     Attributes:
+        cutover: When the old interfaces close; None: they stay open.
         codes: Of recent submissions, for who follows one up.
-        shifts: Commune -> the session of the officer who logged in there first.
+        shown: Code -> the furthest step that the portal has shown.
+        figures: What the operation centre must show.
+        shifts: Commune, and whether in test mode -> the session of the officer who logged in there first.
     """
 
-    codes: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
-    shifts: dict[str, str] = field(default_factory=dict)
+    cutover: Cutover | None = None
+    codes: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    shown: dict[str, int] = field(default_factory=dict)
+    figures: Figures = field(default_factory=Figures)
+    shifts: dict[tuple[str, bool], str] = field(default_factory=dict)
 
     def recent(self) -> str | None:
         """Return a recent code, each in its turn; None before the first submission."""
@@ -39,6 +52,12 @@ class Memory:
             return None
         self.codes.rotate(1)
         return self.codes[0]
+
+    def note(self, code: str, step: int) -> None:
+        """Remember that the portal has shown a step, and forget what was remembered longest ago."""
+        self.shown[code] = max(step, self.shown.get(code, 1))
+        if len(self.shown) > REMEMBERED:
+            del self.shown[next(iter(self.shown))]
 
     def any(self, seed: int) -> str | None:
         """Return a code, young or old, as the seed has it; None before the first submission."""
@@ -49,8 +68,17 @@ def _submit_online(session: Session, memory: Memory) -> None:
     memory.codes.append(citizen.submit_online(session))
 
 
+def _keep_session(session: Session, memory: Memory) -> None:
+    memory.codes.extend(citizen.keep_session(session))
+
+
+def _business(session: Session, memory: Memory) -> None:
+    memory.codes.append(business.submit_online(session))
+
+
 def _counter_intake(session: Session, memory: Memory) -> None:
     officer.intake(session)
+    memory.figures.register(session.arrival.province)
 
 
 def _process(session: Session, memory: Memory) -> None:
@@ -58,7 +86,11 @@ def _process(session: Session, memory: Memory) -> None:
 
 
 def _track(session: Session, memory: Memory) -> None:
-    citizen.track_only(session, memory.recent)
+    code = memory.recent()
+    if code is None:
+        citizen.find_procedure(session)
+    else:
+        memory.note(code, citizen.track(session, code, memory.shown.get(code, 1)))
 
 
 def _submit_old_code(session: Session, memory: Memory) -> None:
@@ -110,7 +142,7 @@ def _join_meeting(session: Session, memory: Memory) -> None:
 
 
 def _watch_dashboard(session: Session, memory: Memory) -> None:
-    office.watch_dashboard(session)
+    office.watch_dashboard(session, memory.figures)
 
 
 def _resume_draft(session: Session, memory: Memory) -> None:
@@ -122,7 +154,7 @@ def _counter_weak_line(session: Session, memory: Memory) -> None:
 
 
 def _old_interface(session: Session, memory: Memory) -> None:
-    old_interface.submit(session)
+    old_interface.submit(session, memory.cutover)
 
 
 def _follow_up(session: Session, memory: Memory) -> None:
@@ -157,13 +189,26 @@ def _shift_intake(session: Session, memory: Memory) -> None:
     reception.in_shift(session, memory.shifts)
 
 
+def _boundary_free(session: Session, memory: Memory) -> None:
+    reception.across_the_border(session)
+
+
+def _postal_intake(session: Session, memory: Memory) -> None:
+    reception.by_post(session)
+
+
 JOURNEYS: dict[str, tuple[Callable[[Session, Memory], None], str]] = {
     "submit-online": (
         _submit_online,
         "a citizen submits at the national portal: VNeID, population, payment, tracking",
     ),
+    "keep-session": (_keep_session, "a citizen logs in once, then submits and tracks dossier after dossier"),
+    "business": (
+        _business,
+        "a business files at the national portal with its own account: submission, payment, tracking",
+    ),
     "counter-intake": (_counter_intake, "a one-stop officer takes a dossier in at the counter"),
-    "process": (_process, "an officer takes the oldest open dossier to its end"),
+    "process": (_process, "officers of a desk take the oldest open dossier to its end, each action by its role"),
     "track": (_track, "a citizen looks a dossier up at the portal"),
     "submit-old-code": (_submit_old_code, "a citizen's form carries the unit code of before the merger"),
     "submit-split": (_submit_split, "the same, of a unit that was split: the hamlet tells, or the citizen chooses"),
@@ -176,8 +221,11 @@ JOURNEYS: dict[str, tuple[Callable[[Session, Memory], None], str]] = {
     "ops-alert": (_ops_alert, "an officer reports an incident to the operators"),
     "report": (_report, "a unit sends a periodic report, now and then late or twice"),
     "poll-tasks": (_poll_tasks, "a province looks at the tasks that it was given, and reports on one"),
-    "join-meeting": (_join_meeting, "a unit joins an online meeting and leaves it"),
-    "watch-dashboard": (_watch_dashboard, "a dashboard of the operation centre polls its figures"),
+    "join-meeting": (_join_meeting, "a unit joins an online meeting, stays a while and leaves it"),
+    "watch-dashboard": (
+        _watch_dashboard,
+        "a dashboard of the operation centre polls figures of every province, that are fresh",
+    ),
     "resume-draft": (
         _resume_draft,
         "a citizen submits out of a draft, with an attachment, in several sessions",
@@ -204,6 +252,8 @@ JOURNEYS: dict[str, tuple[Callable[[Session, Memory], None], str]] = {
         _shift_intake,
         "an officer who is logged in takes a dossier in: the registration and nothing else",
     ),
+    BOUNDARY_FREE: (_boundary_free, "a counter takes a dossier in that another province decides"),
+    "postal-intake": (_postal_intake, "an officer takes in what came by post"),
 }
 
 PLATFORMS: dict[str, str] = {
@@ -224,6 +274,9 @@ PLATFORMS: dict[str, str] = {
 _FEE = 0.6
 """Share of online submissions that cost a fee, roughly [A]."""
 
+_BUSINESS_FEE = 0.79
+"""The same of business registration [A]."""
+
 _LOG_IN = {"vneid.authorize": 1, "vneid.token": 1, "national.session": 1}
 _PIECES = sum(drafts.SIZES) / 2 / drafts.PIECE
 """Pieces of an attachment of average size."""
@@ -240,10 +293,19 @@ EXPECTED: dict[str, dict[str, float]] = {
         "payment.pay": _FEE,
         "national.track": 1,
     },
+    "keep-session": {**_LOG_IN, "national.submit": citizen.VISITS, "national.track": citizen.VISITS},
+    "business": {
+        **_LOG_IN,
+        "national.procedures": 1,
+        "national.submit": 1 + DOUBLE_SUBMIT,
+        "national.payment": _BUSINESS_FEE,
+        "payment.pay": _BUSINESS_FEE,
+        "national.track_business": 1,
+    },
     "counter-intake": {"province.session": 1, "province.population": 1, "province.intake": 1 + DOUBLE_SUBMIT},
     "process": {
-        "province.session": 1,
-        "province.claim": 1,
+        "province.session": 2.5,
+        "province.claim": 1.4,
         "province.accept": 0.75,
         "province.process": 1,
         "province.finish": ENDINGS["return"],
@@ -251,6 +313,7 @@ EXPECTED: dict[str, dict[str, float]] = {
         "province.request_papers": ENDINGS["papers"],
         "province.request_fee": ENDINGS["fee"],
         "province.stop": ENDINGS["stop"],
+        "province.look_up": 1,
     },
     "track": {"national.track": 1},
     "submit-old-code": {
@@ -337,7 +400,7 @@ EXPECTED: dict[str, dict[str, float]] = {
     },
     "assisted": {**_LOG_IN, "national.procedures": 1, "national.submit": 1 + DOUBLE_SUBMIT, "national.mine": 1},
     "novice-intake": {
-        "province.session": 1,
+        "province.session": 2,
         "province.slip": 1,
         "province.population": 1,
         "province.save_draft": 1,
@@ -360,6 +423,8 @@ EXPECTED: dict[str, dict[str, float]] = {
         "mobile.stub": 1,
     },
     "shift-intake": {"province.session": 0.01, "province.intake": 1 + DOUBLE_SUBMIT},
+    BOUNDARY_FREE: {"province.session": 1, "province.forward": 1 + DOUBLE_SUBMIT},
+    "postal-intake": {"province.session": 1, "province.intake": 1},
     "broker": {**_LOG_IN, "national.broker_submit": 32, "national.throttled": 1},
 }
 """Requests of each operation that a journey makes on average: what `plan` estimates with, not a measurement [A]."""

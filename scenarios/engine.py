@@ -14,6 +14,7 @@ from gevent.pool import Group
 from model.plan import Plan
 from scenarios.adapter import Adapter
 from scenarios.catalogue import JOURNEYS, Memory
+from scenarios.figures import Figures
 from scenarios.guarded import GuardedNetwork
 from scenarios.health import Health
 from scenarios.journeys import hotline
@@ -84,17 +85,14 @@ class Engine:
         self.suspended = False
         self._plan = plan
         self._recorder = recorder
-        load = plan.load
-        self._network = external or Network(
-            addresses, load.connect_timeout, load.request_timeout, first_byte_timeout=load.first_byte_timeout
-        )
+        self._network = external or _network(plan, addresses)
         self._journeys = {name: perform for name, (perform, _) in JOURNEYS.items()}
         if external is not None and plan.targets is not None:
             self._journeys = dict(Adapter(plan.targets, external).journeys)
         self._crowd = Crowd(plan)
         self._run = run
         self._health = Health()
-        self._memory = Memory()
+        self._memory = Memory(plan.cutover, figures=Figures(plan.stack.provinces))
         self._group = Group()
         self._halted = Event()
         self._pacer = Pacer(self._arrivals(), self._owns, self._crowd.arrival, self._start)
@@ -189,3 +187,10 @@ class Engine:
             self._recorder.health(second - 1, seen, cpu)
             for _ in self._recorder.flushing():
                 gevent.sleep(0)
+
+
+def _network(plan: Plan, addresses: Mapping[str, str]) -> Network:
+    """Return the way to our own systems."""
+    load, paths = plan.load, plan.stack.paths
+    timeouts = load.connect_timeout, load.request_timeout
+    return Network(addresses, *timeouts, first_byte_timeout=load.first_byte_timeout, paths=paths)

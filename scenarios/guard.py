@@ -4,7 +4,6 @@ It stands in front of every request (`scenarios.guarded`): window, rate, kill sw
 where it was declared to lead. Whatever is refused ends the load of its worker for good, with one reason.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from typing import NoReturn
@@ -12,7 +11,7 @@ from typing import NoReturn
 import gevent
 
 from model.rate import Rate
-from model.targets import KILLED, Network, Targets, host_and_port, undeclared
+from model.targets import Network, Targets, astray, host_and_port
 from scenarios.connection import Failure, SocketAddress
 from scenarios.names import Resolver
 
@@ -56,8 +55,7 @@ class Guard:
         self._rate = Rate(rate)
         self._tripped = tripped
         self._clock = clock
-        self._kill_switch = targets.kill_switch
-        self._window = targets.window
+        self._targets = targets
         self._names: list[CheckedResolver] = []
 
     def admit(self) -> None:
@@ -75,11 +73,9 @@ class Guard:
         """Look at clock and kill switch; raises Forbidden."""
         if self.reason:
             raise Forbidden(self.reason)
-        closed = self._window.closed(self._clock())
-        if closed:
-            self.forbid(closed)
-        if os.path.exists(self._kill_switch):  # noqa: PTH110  # asked before every request
-            self.forbid(f"{KILLED}{self._kill_switch}")
+        reason = self._targets.window.closed(self._clock()) or self._targets.killed()
+        if reason:
+            self.forbid(reason)
 
     def forbid(self, reason: str) -> NoReturn:
         """Let nothing pass any more; raises Forbidden."""
@@ -129,6 +125,6 @@ class CheckedResolver(Resolver):
             self._known = before
 
     def _check(self, found: Iterable[SocketAddress]) -> None:
-        for _, address in found:
-            if undeclared(address[0], self._networks):
-                self._guard.forbid(f"{self.host} leads to {address[0]}, which the targets file doesn't declare")
+        elsewhere = astray(self.host, (address[0] for _, address in found), self._networks)
+        if elsewhere:
+            self._guard.forbid(elsewhere)

@@ -75,7 +75,8 @@ class GuardedNetwork(Network):
             {
                 system: self._pool(plan, targets, system, url, credentials, proxies)
                 for system, url in targets.urls(plan.systems).items()
-            }
+            },
+            {},
         )
 
     def _pool(

@@ -6,6 +6,7 @@ from time import monotonic
 
 import msgspec
 
+from model import places
 from scenarios.personas import Arrival
 from scenarios.spools import MappedSpool
 from scenarios.writes import Result, Write
@@ -35,8 +36,8 @@ class Ledger(MappedSpool):
         self._operations = op = self._operations + 1
         dossier = write.dossier and _plain(write.dossier)
         at = monotonic() - self.t0
-        operation, key, province, commune = write.operation, write.key, arrival.province, arrival.commune
-        row = self._worker, op, "invoke", at, operation, key, province, commune, dossier, 0, 0, write.payload_hash, ""
+        place, owners = (write.operation, write.key, *_place(arrival, write), dossier), " ".join(write.owners)
+        row = (self._worker, op, "invoke", at, *place, 0, 0, write.payload_hash, "", owners, arrival.test)
         self.write(_encode(row))
         return op
 
@@ -45,12 +46,25 @@ class Ledger(MappedSpool):
         event, sequence, state = result.event, result.sequence, result.state
         dossier, reason = result.dossier and _plain(result.dossier), result.reason and _plain(result.reason)
         at = monotonic() - self.t0
-        operation, key, province, commune = write.operation, write.key, arrival.province, arrival.commune
-        row = self._worker, op, event, at, operation, key, province, commune, dossier, sequence, state, "", reason
+        entries = " ".join([f"{_word(owner)}={_word(value)}" for owner, value in result.entries])
+        place = write.operation, write.key, *_place(arrival, write), dossier
+        row = (self._worker, op, event, at, *place, sequence, state, "", reason, entries, arrival.test)
         self.write(_encode(row))
 
 
 _encode = msgspec.json.Encoder().encode
+
+
+def _place(arrival: Arrival, write: Write) -> tuple[str, str]:
+    """Return province and commune of the dossier that is written."""
+    if not write.commune:
+        return arrival.province, arrival.commune
+    return places.communes()[write.commune].province, write.commune
+
+
+def _word(text: str) -> str:
+    """Keep what a target said within one word of a row's entries."""
+    return _plain(text).replace(" ", "")
 
 
 def _plain(text: str) -> str:

@@ -65,7 +65,7 @@ class Person(locust.User):
         if reply.outcome != "ok":
             raise locust.exception.StopUser(f"{self.host}/directory: {reply.outcome} {reply.detail}")
         directory = {**reply.json()["systems"], "national": address}
-        self.network = Network(directory, CONNECT_TIMEOUT, REQUEST_TIMEOUT)
+        self.network = Network(directory, CONNECT_TIMEOUT, REQUEST_TIMEOUT, paths=reply.json()["paths"])
         self.crowd = Crowd(_plan(tuple(code for code in places.provinces() if f"province:{code}" in directory)))
         self.run_id = secrets.token_hex(4)
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from urllib.parse import urljoin, urlsplit
 
+from model.paths import Paths, Table
 from scenarios.cookies import Jar
 from scenarios.http import Pool, Reply
 
@@ -29,8 +30,12 @@ class Network:
         first_byte_timeout: float | None = None,
         ca_file: str | None = None,
         hosts: Collection[str] = (),
+        paths: Table | None = None,
     ) -> None:
-        """Make the pools; see `scenarios.http.Pool` for the time-outs (seconds) and the certificates."""
+        """Make the pools; see `scenarios.http.Pool` for the time-outs (seconds) and the certificates.
+
+        ``paths``: where systems serve what journeys ask for, where that isn't our own path.
+        """
 
         def pool(address: str) -> Pool:
             return Pool(
@@ -41,15 +46,19 @@ class Network:
                 ca_file=ca_file,
             )
 
-        self._keep({system: pool(address) for system, address in addresses.items()})
+        pools = {system: pool(address) for system, address in addresses.items()}
+        self._keep(pools, {system: Paths(system, paths) for system in addresses} if paths else {})
         self._origins |= {extra.origin: extra for extra in map(pool, hosts) if extra.origin not in self._origins}
 
-    def _keep(self, pools: dict[str, Pool]) -> None:
+    def _keep(self, pools: dict[str, Pool], paths: Mapping[str, Paths]) -> None:
         self._pools = pools
+        self._paths = paths
         self._origins = {pool.origin: pool for pool in reversed(pools.values())}
 
     def send(self, system: str, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Send one request to a system; never raises for what the network or the system does."""
+        if self._paths:
+            path = self._paths[system].asked(method, path)
         return self._pools[system].request(method, path, headers, body)
 
     def visit(self, system: str, method: str, path: str, headers: Mapping[str, str], body: bytes, jar: Jar) -> Reply:

@@ -26,6 +26,11 @@ def due_times(plan: Plan) -> Iterator[float]:
     return (due for _, due in _walk(plan))
 
 
+def per_phase(plan: Plan) -> Counter[int]:
+    """Count the arrivals of each phase, by its place in the plan; takes a walk along the schedule."""
+    return Counter(index for index, _ in _walk(plan))
+
+
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """The arrivals of a schedule that a replay phase gives.
@@ -51,7 +56,7 @@ def replayed(plan: Plan) -> tuple[Replayed, ...]:
     """Find the replayed arrivals of a schedule; takes a walk along it where the plan has any."""
     if not any(isinstance(phase.curve, Replay) for phase in plan.phases):
         return ()
-    counts = Counter(index for index, _ in _walk(plan))
+    counts = per_phase(plan)
     found, first = [], 0
     for index, phase in enumerate(plan.phases):
         numbers = range(first, first + counts[index])

@@ -110,6 +110,7 @@ class Session:
         arrival: Who, where, what for.
         run: Prefix of idempotency keys, unique to the run.
         patience: Whether and when a failed request is sent again.
+        t0: Monotonic seconds at which the schedule began.
     """
 
     def __init__(
@@ -141,6 +142,7 @@ class Session:
         self._transport = transport
         self._observer = observer
         self._intended = intended
+        self.t0 = intended - arrival.intended
         self._standing: dict[str, dict[str, str]] = {}
 
     def key(self, purpose: str) -> str:
@@ -187,12 +189,17 @@ class Session:
         """PUT a JSON object, or bytes; otherwise like ``get``."""
         return self._call(operation, system, "PUT", path, *_encoded(body), check)[0]
 
-    def page(
-        self, operation: str, system: str, method: str, path: str, form: str = "", check: Check | None = None
-    ) -> Answer:
-        """Ask for a page, or send a form; returns the answer itself, a redirect too; otherwise like ``get``."""
+    def page(self, operation: str, system: str, method: str, path: str, form: str, right: Check) -> Answer:
+        """Ask for a page, or send a form; returns the answer itself, a redirect too; otherwise like ``get``.
+
+        A 4xx that passes ``right`` counts as ok as well.
+        """
         headers, body = _encoded(form) if form else ({}, b"")
-        return self._call(operation, system, method, path, headers, body, check or _any_page)[1]
+
+        def attempt() -> Attempt:
+            return self._send(operation, system, method, path, headers, body, right, right)
+
+        return self._persist(operation, attempt)[1]
 
     def refused(self, operation: str, system: str, path: str, body: Mapping[str, Any], refusal: Check) -> Any:
         """POST what must be refused with a 4xx that passes ``refusal``; otherwise like ``post``."""
@@ -223,7 +230,7 @@ class Session:
         A 4xx that passes ``refusal`` is what the journey asked for: it counts as ok, and its content is returned.
         """
         headers, data = _encoded(body)
-        headers["Idempotency-Key"] = write.key
+        headers["Idempotency-Key"] = write.sent or write.key
 
         def attempt() -> Attempt:
             return self._send(operation, system, "POST", path, headers, data, check, refusal)
@@ -343,7 +350,13 @@ def _result(write: Write, outcome: str, sent: bool, content: Any) -> Result:
         sequence=_whole(said.get("sequence")),
         state=_whole(said.get("state")),
         reason="" if acknowledged else str(said.get("reason", "")),
+        entries=_entries(said.get("receipts")) if acknowledged else (),
     )
+
+
+def _entries(receipts: object) -> tuple[tuple[str, str], ...]:
+    """Return what a verification says of the databases' receipts."""
+    return tuple((str(key), str(value)) for key, value in receipts.items()) if isinstance(receipts, dict) else ()
 
 
 def _holds(check: Check | None, content: Any, answer: Answer) -> bool:
@@ -353,10 +366,6 @@ def _holds(check: Check | None, content: Any, answer: Answer) -> bool:
         return check(content, answer)
     except (TypeError, KeyError, IndexError, AttributeError):
         return False
-
-
-def _any_page(_: Any, answer: Answer) -> bool:
-    return answer.status < 400
 
 
 def _encoded(body: Mapping[str, Any] | str | bytes) -> tuple[dict[str, str], bytes]:

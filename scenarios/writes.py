@@ -8,15 +8,21 @@ class Write(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         operation: submit, intake, accept, ...: see docs/record.md.
-        key: Idempotency key.
+        key: By which the books know it: the idempotency key, or what a system that hands the write on makes of it.
         dossier: Code of the dossier, empty for a creation.
         payload_hash: SHA-256 of a creation's payload.
+        commune: Whose dossier it is, where that isn't the arrival's commune.
+        sent: The idempotency key, where ``key`` is another.
+        owners: Who must have an entry of it in the end, where it makes entries in a book.
     """
 
     operation: str
     key: str
     dossier: str = ""
     payload_hash: str = ""
+    commune: str = ""
+    sent: str = ""
+    owners: tuple[str, ...] = ()
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
@@ -28,6 +34,7 @@ class Result(msgspec.Struct, frozen=True, gc=False):
         sequence: The step of the history that was acknowledged, 0 if none was named.
         state: The state that was acknowledged, 0 if none was named.
         reason: Of a refusal, as the system gave it.
+        entries: Owner -> value of the entries that were acknowledged, where the answer names them.
     """
 
     event: str
@@ -35,6 +42,7 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     sequence: int
     state: int
     reason: str
+    entries: tuple[tuple[str, str], ...] = ()
 
 
 def event_of(outcome: str, sent: bool) -> str:

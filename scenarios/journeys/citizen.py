@@ -1,13 +1,20 @@
 """Citizens: submit online at the national portal, and follow their dossiers there."""
 
+import random
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from model import people
 from model.dossier import payload_hash
+from model.organisations import Organisation
+from model.people import Person
 from scenarios.session import Session
 from scenarios.writes import Write
+
+VISITS = 5
+"""Dossiers that a citizen submits in one session, one after the other [A]."""
+BETWEEN = (2.0, 6.0)
+"""Seconds until the next one [A]."""
 
 _CLIENT = {"client_id": "national", "redirect_uri": "https://portal.invalid/callback"}
 CLIENT_SECRET = "bi-mat-national"  # noqa: S105  a mock identity provider's, published on purpose
@@ -35,19 +42,40 @@ def submit_online(session: Session) -> str:
     return code
 
 
-def log_in(session: Session, account: people.Person | None = None) -> None:
+def keep_session(session: Session) -> list[str]:
+    """Log in once, then submit and track dossier after dossier in that session; return their codes."""
+    arrival, luck = session.arrival, random.Random(session.arrival.seed)
+    log_in(session)
+    codes = []
+    for visit in range(VISITS):
+        body: dict[str, object] = {
+            "procedure": arrival.procedure,
+            "province": arrival.province,
+            "commune": arrival.commune,
+            "applicant": {"SoDinhDanh": arrival.person.id_number, "HoVaTen": arrival.person.name},
+            "form": {"SoBan": 1 + visit, "GhiChu": f"Hồ sơ {visit + 1} của một phiên, lượt {arrival.number}"},
+        }
+        write = Write("submit", session.key(f"submit-{visit}"), payload_hash=hash_of(body))
+        made = session.write(write, "national.submit", "national", "/dossiers", body, created(1))
+        codes.append(str(made["code"]))
+        session.think(luck.uniform(*BETWEEN))
+        track(session, codes[-1])
+    return codes
+
+
+def log_in(session: Session, account: Person | Organisation | None = None) -> None:
     """Authorise at VNeID, by default as the persona, and open a session at the portal."""
     opened = session.post(
         "national.session",
         "national",
         "/session",
-        {"access_token": access_token(session, account)},
+        {"access_token": access_token(session, account), "ThuNghiem": session.arrival.test},
         lambda c, _: bool(c["session"]),
     )
     session.authorise("national", opened["session"])
 
 
-def access_token(session: Session, account: people.Person | None = None) -> str:
+def access_token(session: Session, account: Person | Organisation | None = None) -> str:
     """Authorise at VNeID (OIDC code flow), by default as the persona; return the access token."""
     state = f"s{session.arrival.number}"
     person = (account or session.arrival.person).id_number
@@ -88,9 +116,8 @@ def submit(session: Session, body: dict[str, object]) -> str:
 
 def pay(session: Session, code: str) -> None:
     """Ask the portal for a payment and pay it at the payment platform."""
-    write = Write("pay", session.key("pay"), dossier=code)
     asked = session.write(
-        write,
+        Write("order_payment", session.key("order"), dossier=code),
         "national.payment",
         "national",
         f"/dossiers/{code}/payment",
@@ -98,26 +125,44 @@ def pay(session: Session, code: str) -> None:
         lambda c, _: bool(c["MaGiaoDich"]),
     )
     transaction = quote(str(asked["MaGiaoDich"]), safe="")
-    session.post("payment.pay", "payment", f"/payments/{transaction}/pay", {}, is_success)
+    write = Write("pay", session.key("pay"), dossier=code)
+    session.write(write, "payment.pay", "payment", f"/payments/{transaction}/pay", {}, _is_paid)
 
 
-def track(session: Session, code: str) -> None:
-    """Look the dossier up at the portal."""
-    session.get("national.track", "national", f"/dossiers/{quote(code)}", lambda c, _: c["code"] == code)
+def track(session: Session, code: str, least: int = 1) -> int:
+    """Look the dossier up at the portal, which has shown its step ``least`` before; return the last step shown."""
+    shown = session.get("national.track", "national", f"/dossiers/{quote(code)}", shows(code, least))
+    return int(shown["sequence"])
 
 
-def track_only(session: Session, known: Callable[[], str | None]) -> None:
-    """Follow a dossier that somebody submitted before; without one, look for a procedure."""
-    code = known()
-    if code is None:
-        find_procedure(session)
-    else:
-        track(session, code)
+def shows(code: str, least: int) -> Callable[[dict[str, Any], object], bool]:
+    """Return a check of a look-up: the dossier, its history whole and in order, at step ``least`` or further.
+
+    ``least`` is what the same system has acknowledged or shown before: read-your-writes and monotonic reads.
+    """
+
+    def check(content: dict[str, Any], _: object) -> bool:
+        """Tell whether a look-up shows it."""
+        history = content["history"]
+        times = [step[2] for step in history]
+        return (
+            content["code"] == code
+            and content["sequence"] >= least
+            and [step[0] for step in history] == list(range(1, content["sequence"] + 1))
+            and history[-1][1] == content["state"]
+            and times == sorted(times)
+        )
+
+    return check
 
 
 def is_success(content: dict[str, object], _: object) -> bool:
     """Tell whether a reply says error_code 0."""
     return content["error_code"] == 0
+
+
+def _is_paid(content: dict[str, object], _: object) -> bool:
+    return content["error_code"] == 0 and content["TrangThai"] == "paid"
 
 
 def created(state: int) -> Callable[[dict[str, object], object], bool]:

@@ -2,6 +2,7 @@
 
 import random
 
+from model.books import request_id
 from scenarios.journeys import officer
 from scenarios.personas import Arrival
 from scenarios.session import Session
@@ -29,14 +30,15 @@ def complain(session: Session) -> None:
 def alert(session: Session) -> None:
     """Report an incident from the provincial system to the operators."""
     officer.log_in(session)
-    write = Write("alert", session.key("alert"))
-    incident = {"severity": "page", "text": f"Sự cố tại tỉnh {session.arrival.province}, lượt {session.arrival.number}"}
-    session.write(
-        write, "province.incident", officer.province(session), "/incidents", incident, lambda c, _: bool(c["code"])
+    key, system = session.key("alert"), officer.province(session)
+    write = Write(
+        "alert", request_id(system, session.arrival.commune, key), sent=key, owners=(session.arrival.province,)
     )
+    incident = {"severity": "page", "text": f"Sự cố tại tỉnh {session.arrival.province}, lượt {session.arrival.number}"}
+    session.write(write, "province.incident", system, "/incidents", incident, lambda c, _: bool(c["code"]))
 
 
 def _call(session: Session, operation: str, subject: str) -> None:
-    write = Write("call", session.key("call"))
+    write = Write("call", session.key("call"), owners=(session.arrival.province,))
     said = {"province": session.arrival.province, "subject": subject, "text": f"Lượt {session.arrival.number}"}
     session.write(write, operation, "hotline", "/calls", said, lambda c, _: bool(c["code"]))

@@ -5,10 +5,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from model import centres
+from model import centres, places
 from model.books import content_hash
-from model.dossier import State
+from model.dossier import Channel, State
 from model.procedures import Level, procedures
+from model.workflows import Role
 from scenarios.journeys import citizen, drafts, officer
 from scenarios.personas import Arrival
 from scenarios.session import Session
@@ -47,7 +48,8 @@ def novice(session: Session) -> str:
     A date of birth is mistyped and refused; a procedure is mistaken, nobody refuses that, and a colleague mends it.
     """
     arrival, luck, system = session.arrival, random.Random(session.arrival.seed), officer.province(session)
-    officer.log_in(session)
+    staff = officer.Staff(session)
+    staff.turn(Role.ONE_STOP)
     session.think(luck.uniform(*SLOW))
     _look_up_with_a_slip(session, system)
     right = _content(arrival, "Cán bộ mới tiếp nhận")
@@ -55,7 +57,9 @@ def novice(session: Session) -> str:
     _save(session, draft, {**right, "procedure": _other_than(arrival.procedure)})
     session.think(luck.uniform(*SLOW))
     _ask(session, system)
+    staff.turn(Role.SPECIALIST)
     _help_out(session, system, right)
+    staff.turn(Role.ONE_STOP)
     session.get("province.resume_draft", system, draft, lambda c, _: c["content"] == right)
     write = Write("intake", session.key("intake"), payload_hash=citizen.hash_of(right))
     made = session.write(write, "province.intake", system, f"{draft}/dossier", {}, citizen.created(State.RECEIVED))
@@ -86,7 +90,7 @@ def _ask(session: Session, system: str) -> None:
 
 
 def _help_out(session: Session, system: str, right: Body) -> None:
-    """Mend the draft, as the colleague of the same desk to whom it was left."""
+    """Mend the draft, as the specialist of the same desk to whom it was left."""
     name = session.key("draft")
     session.get("province.questions", system, "/officer/questions", lambda c, _: isinstance(c["items"], list))
     said = {"answer": "Đã chọn đúng thủ tục", "content": right}
@@ -95,22 +99,22 @@ def _help_out(session: Session, system: str, right: Body) -> None:
 
 
 def at_the_centre(session: Session) -> str:
-    """Take a dossier in where the province's topology receives people, and finish it at the desk that decides it.
+    """Take a dossier in where the province's topology receives people, and open it at the desk that decides it.
 
-    Two levels: at the provincial centre or the commune's, by the procedure. One level: at a branch, and it is finished
-    at another one. Returns the code.
+    Two levels: at the provincial centre or the commune's, by the procedure. One level: at a branch, and it is opened
+    at another one, by who processes it. Returns the code.
     """
     arrival, system = session.arrival, officer.province(session)
-    level = procedures()[arrival.procedure].level
-    received_at, finished_at = desks(arrival, level)
+    procedure = procedures()[arrival.procedure]
+    received_at, opened_at = desks(arrival, procedure.level)
     officer.log_in(session, received_at)
     body = _content(arrival, f"Nộp tại {received_at}")
     write = Write("intake", session.key("intake"), payload_hash=citizen.hash_of(body))
     check = citizen.created(State.RECEIVED)
     made = session.write(write, "province.intake", system, "/counter/dossiers", body, check)
     code = str(made["code"])
-    officer.log_in(session, finished_at)
-    desk = centres.desk_of(arrival.one_level, arrival.province, arrival.commune, level)
+    officer.log_in(session, opened_at, role=procedure.workflow["process"])
+    desk = centres.desk_of(arrival.one_level, arrival.province, arrival.commune, procedure.level)
     path = f"/officer/dossiers/{quote(code)}"
     session.get("province.open_dossier", system, path, lambda c, _: (c["code"], c["desk"]) == (code, desk))
     return code
@@ -137,7 +141,7 @@ def on_the_road(session: Session) -> str:
     desk = drafts.Desk(session, place)
     code = desk.work()
     number = session.key("intake")
-    entry = Write("hand_out", session.key("stub"), payload_hash=content_hash({"code": code}))
+    entry = Write("hand_out", session.key("stub"), payload_hash=content_hash({"code": code}), owners=(number,))
     stub = {"number": number, "code": code}
     desk.persist(lambda: session.write(entry, "mobile.hand_out", team, "/stubs", stub, lambda c, _: c["sequence"] == 1))
     desk.persist(
@@ -146,18 +150,46 @@ def on_the_road(session: Session) -> str:
     return code
 
 
-def in_shift(session: Session, sessions: dict[str, str]) -> str:
+def across_the_border(session: Session) -> str:
+    """Take a dossier in that another province decides (phi địa giới); return the code that was acknowledged.
+
+    The ledger has it where it must end: with the province and the commune that it is for.
+    """
+    arrival, system = session.arrival, officer.province(session)
+    officer.log_in(session)
+    place = places.communes()[arrival.elsewhere]
+    body = {**_content(arrival, "Nộp phi địa giới"), "province": place.province, "commune": place.code}
+    write = Write("forward", session.key("forward"), payload_hash=citizen.hash_of(body), commune=place.code)
+    for _ in range(1 + arrival.double_submit):
+        check = citizen.created(State.RECEIVED)
+        made = session.write(write, "province.forward", system, "/HoSo/PhiDiaGioi", body, check)
+    return str(made["code"])
+
+
+def by_post(session: Session) -> str:
+    """Take in what came by post (BCCI), with nobody at the counter who could be asked; return the code."""
+    system = officer.province(session)
+    officer.log_in(session)
+    body = {**_content(session.arrival, "Nhận qua bưu chính"), "KenhThucHien": Channel.POST.value}
+    write = Write("intake", session.key("intake"), payload_hash=citizen.hash_of(body))
+    check = citizen.created(State.RECEIVED)
+    made = session.write(write, "province.intake", system, "/counter/dossiers", body, check)
+    return str(made["code"])
+
+
+def in_shift(session: Session, sessions: dict[tuple[str, bool], str]) -> str:
     """Take a dossier in at a counter whose officer logged in before: nothing but the registration; return its code.
 
     Args:
         session: The officer's.
-        sessions: Commune -> the session that is open there since the first dossier.
+        sessions: Commune, and whether in test mode -> the session that is open there since the first dossier.
     """
     arrival, system = session.arrival, officer.province(session)
-    if arrival.commune in sessions:
-        session.authorise(system, sessions[arrival.commune])
+    desk = (arrival.commune, arrival.test)
+    if desk in sessions:
+        session.authorise(system, sessions[desk])
     else:
-        sessions[arrival.commune] = officer.log_in(session)
+        sessions[desk] = officer.log_in(session)
     body = _content(arrival, "Nộp tại quầy")
     write = Write("intake", session.key("intake"), payload_hash=citizen.hash_of(body))
     for _ in range(1 + arrival.double_submit):

@@ -14,8 +14,25 @@ from scenarios.guard import Guard
 from scenarios.guarded import GuardedNetwork
 
 NOW = datetime.now(UTC)
-HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 ASK = Step(operation="national.track", system="national", path="/a")
+
+
+def leave(reference: str) -> str:
+    """Return the beginning of a targets file: who allowed the load, and the portal at ADDRESS."""
+    return f"""
+rate = 60
+[authorised]
+by = "QA"
+reference = "{reference}"
+date = 2025-07-01
+[window]
+start = 2025-07-01T00:00:00+07:00
+end = 2035-07-01T00:00:00+07:00
+[systems.national]
+url = "http://ADDRESS"
+addresses = ["127.0.0.0/16"]
+"""
 
 
 def targets(url: str, folder: Path, **changes: Any) -> Targets:
@@ -23,7 +40,7 @@ def targets(url: str, folder: Path, **changes: Any) -> Targets:
     system = Target(url=url, addresses=changes.pop("addresses", ("127.0.0.1/32",)))
     fields: dict[str, Any] = {
         "authorised": Authorised(by="QA", reference="Q-1", date=date(2025, 7, 1)),
-        "window": Window(start=NOW - HOUR, end=NOW + HOUR),
+        "window": Window(start=NOW - DAY, end=NOW + DAY),
         "rate": 1000.0,
         "kill_switch": str(folder / "STOP"),
         "systems": {"national": system},

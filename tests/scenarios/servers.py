@@ -54,6 +54,12 @@ def answering(*pieces: bytes, pause: float = 0.0) -> Handler:
     return handle
 
 
+def silent(connection: socket.socket) -> None:
+    """Read one request, and say nothing until the client hangs up, or for 5 s."""
+    connection.recv(65536)
+    connection.recv(65536)
+
+
 def serving(replies: Callable[[bytes], bytes]) -> Handler:
     """Answer every request of a connection with what ``replies`` makes of its head, until the client closes."""
 

@@ -4,21 +4,25 @@ import dataclasses
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from mocks.ioc import FRESH
+from mocks.meetings import SEATS
 from model import people
-from scenarios.catalogue import EXPECTED, JOURNEYS, Memory
+from model.plan import Cutover
+from scenarios.catalogue import EXPECTED, JOURNEYS, REMEMBERED, Memory
 from scenarios.http import Reply
-from scenarios.journeys import drafts, inspector
+from scenarios.journeys import citizen, drafts, inspector, office, old_interface
 from scenarios.network import Network
 from scenarios.personas import Arrival
 from scenarios.session import JourneyFailed, Session
 from scenarios.writes import Result, Write
+from tests.conftest import TOKEN
 from tests.mocks.conftest import Stack, eventually
 
-TOKEN = "only-for-tests"  # noqa: S105  opens nothing else
 ARRIVAL = Arrival(7, 0.0, "resume-draft", "01", "00004", people.person(7), "2.000815", 2_000, False, "return", 7)
 
 
@@ -65,8 +69,8 @@ def start(tmp_path: Any) -> Iterator[Start]:
     """Start systems with defects; returns the stack and a way to walk a journey."""
     stacks: list[Any] = []
 
-    def begin(*defects: str) -> Any:
-        stack = Stack(tmp_path, defects=defects, token=TOKEN).start()  # type: ignore[no-untyped-call]  # tests of mocks
+    def begin(*defects: str, platforms: tuple[str, ...] = ()) -> Any:
+        stack = Stack(tmp_path, defects=defects, token=TOKEN, platforms=platforms).start()  # type: ignore[no-untyped-call]  # tests of mocks
         stacks.append(stack)
         return stack
 
@@ -75,12 +79,18 @@ def start(tmp_path: Any) -> Iterator[Start]:
         stack.stop()
 
 
-def walk(stack: Any, journey: str, nth: int = 0, pause: Callable[[float], None] | None = None) -> Notes:
+def walk(
+    stack: Any,
+    journey: str,
+    nth: int = 0,
+    pause: Callable[[float], None] | None = None,
+    cutover: Cutover | None = None,
+) -> Notes:
     network = Network({name: f"127.0.0.1:{port}" for name, port in stack.ports.items()}, 5.0, 10.0)
     notes, arrival = Notes(), dataclasses.replace(ARRIVAL, journey=journey)
     session = Session(arrival, Line(network, nth), notes, time.monotonic(), "r", pause=pause or (lambda _: None))
     try:
-        JOURNEYS[journey][0](session, Memory())
+        JOURNEYS[journey][0](session, Memory(cutover))
     finally:
         network.close()
     return notes
@@ -90,6 +100,13 @@ def cut_over(stack: Any, at: float, redirect: float) -> None:
     content = {"at": time.time() + at, "redirect": redirect}
     url, bearer = f"{stack.url('province:01')}/control/cutover", {"Authorization": f"Bearer {TOKEN}"}
     assert stack.http.put(url, json=content, headers=bearer).status_code == 200
+
+
+def close(stack: Any, system: str) -> None:
+    """Let a system answer nothing but a maintenance page."""
+    order = {"kind": "maintenance-page", "attributes": {"retry_after": 0}, "lease": 60}
+    url, bearer = f"{stack.url(system)}/control/faults/f", {"Authorization": f"Bearer {TOKEN}"}
+    assert stack.http.put(url, json=order, headers=bearer).status_code == 200
 
 
 @pytest.mark.parametrize("journey", ["resume-draft", "counter-weak-line"])
@@ -131,11 +148,9 @@ def test_the_old_interface_takes_a_dossier_while_it_is_open(start: Start) -> Non
     assert code.startswith("H01.")
 
 
-@pytest.mark.parametrize(("redirect", "failed"), [(60.0, set()), (0.001, {"http_4xx"})])
-def test_who_is_at_the_old_interface_when_it_closes_ends_at_the_portal(
-    start: Start, redirect: float, failed: set[str]
-) -> None:
-    """The journey's first pause is when T_cutover comes."""
+@pytest.mark.parametrize("redirect", [60.0, 0.001])
+def test_who_is_at_the_old_interface_when_it_closes_ends_at_the_portal(start: Start, redirect: float) -> None:
+    """The journey's first pause is when T_cutover comes; what it makes of the interface is right."""
     stack = start()
     pauses: list[float] = []
 
@@ -145,8 +160,8 @@ def test_who_is_at_the_old_interface_when_it_closes_ends_at_the_portal(
             cut_over(stack, -1.0, 1.0 + redirect)
             time.sleep(0.01)
 
-    notes = walk(stack, "old-interface", pause=pause)
-    assert {outcome for _, outcome in notes.failed()} == failed
+    notes = walk(stack, "old-interface", pause=pause, cutover=Cutover(at=old_interface.GRACE, redirect=redirect))
+    assert notes.failed() == []
     assert ("national.resume_draft", "ok") in notes.outcomes
     (code,) = {result.dossier for _, result in notes.writes if result.dossier}
     eventually(lambda: stack.states("province:01", code) == [1])
@@ -158,14 +173,115 @@ def test_who_comes_too_late_for_the_old_interface_submits_at_the_portal(start: S
     stack = start()
     cut_over(stack, -1.0, 1.0 + redirect)
     time.sleep(0.01)
-    notes = walk(stack, "old-interface")
+    notes = walk(stack, "old-interface", cutover=Cutover(at=-10.0, redirect=10.0 + redirect - 0.001))
     assert ("national.submit", "ok") in notes.outcomes
+    assert notes.failed() == []
+
+
+@pytest.mark.parametrize("redirect", [60.0, 1.0])
+def test_an_interface_that_stays_open_after_t_cutover_is_invalid(start: Start, redirect: float) -> None:
+    stack = start("never-closes")
+    cut_over(stack, -10.0, redirect)
+    with pytest.raises(JourneyFailed, match=r"province\.portal: invalid"):
+        walk(stack, "old-interface", cutover=Cutover(at=-10.0, redirect=redirect))
+
+
+def test_a_dossier_that_is_taken_after_t_cutover_is_invalid(start: Start) -> None:
+    """The citizen was at the last page; what became of the dossier is left open."""
+    stack = start("never-closes")
+    cutover = Cutover(at=2.0, redirect=60.0)
+    cut_over(stack, 2.0, 60.0)
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            time.sleep(2.0 + old_interface.GRACE)
+
+    with pytest.raises(JourneyFailed, match=r"province\.portal_submit: invalid"):
+        walk(stack, "old-interface", pause=pause, cutover=cutover)
+
+
+def test_an_interface_that_closes_early_has_failed_and_leads_on(start: Start) -> None:
+    stack = start()
+    cut_over(stack, -10.0, 1.0)
+    notes = walk(stack, "old-interface")
+    assert notes.failed() == [("province.portal", "http_4xx")]
+    assert ("national.submit", "ok") in notes.outcomes
+
+
+@pytest.mark.parametrize(
+    ("began", "finished", "found"),
+    [
+        (0.0, 1.0, {"open"}),
+        (27.9, 28.1, {"open", "redirecting"}),
+        (31.9, 32.0, {"open", "redirecting"}),
+        (32.0, 32.5, {"redirecting"}),
+        (20.0, 45.0, {"open", "redirecting", "closed"}),
+        (44.1, 44.2, {"closed"}),
+    ],
+)
+def test_what_an_interface_may_be(began: float, finished: float, found: set[str]) -> None:
+    """Within 2 s of a change both are right."""
+    assert old_interface.stands(Cutover(at=30.0, redirect=12.0), began, finished) == found
+    assert old_interface.stands(None, began, finished) == {"open"}
 
 
 def test_a_draft_lost_on_the_way_is_invalid(start: Start) -> None:
     stack = start("draft-lost-on-redirect")
     with pytest.raises(JourneyFailed, match=r"national\.resume_draft: invalid"):
-        walk(stack, "old-interface", pause=lambda _: cut_over(stack, -1.0, 60.0))
+        walk(
+            stack,
+            "old-interface",
+            pause=lambda _: cut_over(stack, -1.0, 60.0),
+            cutover=Cutover(at=old_interface.GRACE, redirect=60.0),
+        )
+
+
+@pytest.mark.parametrize("defects", [(), ("asks-vneid-each-call",)])
+def test_a_session_outlives_vneid(start: Start, defects: tuple[str, ...]) -> None:
+    """VNeID goes out after the first dossier, and every visit after that goes on without it."""
+    stack = start(*defects)
+    away: list[float] = []
+
+    def pause(seconds: float) -> None:
+        if not away:
+            close(stack, "vneid")
+        away.append(seconds)
+
+    if defects:
+        with pytest.raises(JourneyFailed, match=r"national\.submit: http_5xx"):
+            walk(stack, "keep-session", pause=pause)
+    else:
+        notes = walk(stack, "keep-session", pause=pause)
+        assert notes.failed() == []
+        assert len({result.dossier for _, result in notes.writes}) == citizen.VISITS
+        assert {operation for operation, _ in notes.outcomes} == EXPECTED["keep-session"].keys()
+
+
+@pytest.mark.parametrize("defects", [(), ("seats-never-freed",)])
+def test_who_leaves_a_meeting_leaves_a_free_seat(start: Start, defects: tuple[str, ...]) -> None:
+    """The meeting is full but for one seat."""
+    stack = start(*defects, platforms=("meetings",))
+    for number in range(SEATS - 1):
+        unit = {"unit": f"H79.{number:05d}"}
+        assert stack.post("meetings", "/meetings/giao-ban/join", unit).json()["taken"] == number + 1
+    if defects:
+        with pytest.raises(JourneyFailed, match=r"meetings\.leave: invalid"):
+            walk(stack, "join-meeting")
+        return
+    stays: list[float] = []
+    assert walk(stack, "join-meeting", pause=stays.append).failed() == []
+    assert [office.STAY[0] <= stay <= office.STAY[1] for stay in stays] == [True]
+
+
+def test_a_dashboard_without_a_province_is_invalid(start: Start) -> None:
+    stack = start(platforms=("ioc",))
+    assert walk(stack, "watch-dashboard").failed() == []
+    close(stack, "province:01")
+    time.sleep(FRESH)
+    with pytest.raises(JourneyFailed, match=r"ioc\.dashboard: invalid"):
+        walk(stack, "watch-dashboard")
 
 
 @pytest.mark.parametrize("defects", [(), ("no-throttle",)])
@@ -193,3 +309,65 @@ def test_attachments_are_made_by_the_seed() -> None:
     session = Session(ARRIVAL, None, None, 0.0, "r")  # type: ignore[arg-type]  # nothing is sent
     made = {drafts.Desk(session, None)._digest for _ in range(2)}  # type: ignore[arg-type]  # nor anywhere
     assert made == {hashlib.sha256(drafts.Desk(session, None)._data).hexdigest()}  # type: ignore[arg-type]
+
+
+def history(*states: int) -> dict[str, Any]:
+    steps = [[number, state, float(number), 0.0] for number, state in enumerate(states, 1)]
+    return {"code": "G01", "state": states[-1] if states else 0, "sequence": len(states), "history": steps}
+
+
+def test_a_look_up_shows_a_whole_history_in_order_and_no_less_than_before() -> None:
+    check = citizen.shows("G01", 3)
+    assert check(history(1, 2, 4), None)
+    assert check(history(1, 2, 4, 9), None)
+    older, hole, swapped = history(1, 2), history(1, 2, 4, 9), history(1, 2, 4)
+    del hole["history"][1]
+    swapped["history"][1][2] = 9.0
+    elsewhere = history(1, 2, 4) | {"state": 2}
+    assert [check(found, None) for found in (older, hole, swapped, elsewhere)] == [False] * 4
+
+
+@pytest.mark.parametrize(("defects", "failed"), [((), []), (("stale-read",), [("province.look_up", "invalid")])])
+def test_an_officer_sees_the_steps_just_taken(start: Start, defects: tuple[str, ...], failed: list[object]) -> None:
+    """Of two dossiers, one is looked up in the copy that lags behind."""
+    stack = start(*defects)
+    seen = []
+    for number in range(2):
+        officer = stack.officer()
+        stack.intake(officer, key={"Idempotency-Key": f"k-{number}"})
+        notes = Notes()
+        network = Network({name: f"127.0.0.1:{port}" for name, port in stack.ports.items()}, 5.0, 10.0)
+        arrival = dataclasses.replace(ARRIVAL, number=number, journey="process")
+        with suppress(JourneyFailed):
+            JOURNEYS["process"][0](Session(arrival, network, notes, time.monotonic(), "r"), Memory())
+        network.close()
+        assert ("province.return_result", "ok") in notes.outcomes
+        seen += notes.failed()
+    assert seen == failed
+
+
+def test_who_follows_a_dossier_never_sees_it_go_back(start: Start) -> None:
+    """The second look-up of a dossier is answered from the copy, which the portal's own first answer has overtaken."""
+    stack = start("stale-read")
+    officer, memory = stack.officer(), Memory()
+    code = stack.intake(officer)
+    stack.step(officer, code, "process")
+    eventually(lambda: len(dict(enumerate(stack.listing("national"))).get(0, {}).get("history", [])) == 2)
+    memory.codes.append(code)
+    notes = Notes()
+    network = Network({name: f"127.0.0.1:{port}" for name, port in stack.ports.items()}, 5.0, 10.0)
+    session = Session(dataclasses.replace(ARRIVAL, journey="track"), network, notes, time.monotonic(), "r")
+    JOURNEYS["track"][0](session, memory)
+    assert memory.shown == {code: 2}
+    with pytest.raises(JourneyFailed, match="invalid"):
+        JOURNEYS["track"][0](session, memory)
+    network.close()
+    assert notes.outcomes == [("national.track", "ok"), ("national.track", "invalid")]
+
+
+def test_what_was_shown_longest_ago_is_forgotten() -> None:
+    memory = Memory()
+    for number in range(REMEMBERED + 1):
+        memory.note(f"G{number}", 2)
+    memory.note("G5", 1)
+    assert (len(memory.shown), memory.shown.get("G0"), memory.shown["G5"]) == (REMEMBERED, None, 2)

@@ -20,7 +20,7 @@ from scenarios.catalogue import Memory
 from scenarios.guard import Forbidden, Guard
 from scenarios.personas import Crowd
 from scenarios.session import Session
-from tests.scenarios.outside import HOUR, NOW, Outside, counting, plan, targets
+from tests.scenarios.outside import DAY, NOW, Outside, counting, plan, targets
 from tests.scenarios.servers import server, serving
 
 
@@ -62,7 +62,7 @@ def test_what_is_declared_is_asked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("start", "end", "why"),
-    [(NOW + HOUR, NOW + 2 * HOUR, "the window hasn't begun"), (NOW - 2 * HOUR, NOW - HOUR, "the window is over")],
+    [(NOW + DAY, NOW + 2 * DAY, "the window hasn't begun"), (NOW - 2 * DAY, NOW - DAY, "the window is over")],
 )
 def test_nothing_leaves_outside_the_window(tmp_path: Path, start: Any, end: Any, why: str) -> None:
     """Neither before nor after it."""
@@ -80,7 +80,7 @@ def test_the_window_ends_while_requests_are_sent(tmp_path: Path) -> None:
         url = f"http://{where}"
         outside = Outside(targets(url, tmp_path), clock=lambda: moment[0])
         ask(outside, url)
-        moment[0] += 3601
+        moment[0] += 86_401
         refused(outside, url)
     assert len(heads) == 1
 

@@ -67,7 +67,7 @@ def exchange(pieces: list[bytes], method: str, then_reset: bool) -> list[Reply]:
 @given(PIECES, st.sampled_from(["GET", "HEAD", "POST"]), st.booleans())
 @example([b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" * 2], "GET", False)
 @example([b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", b"x"], "GET", False)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_in_any_pieces_have_an_outcome(pieces: list[bytes], method: str, then_reset: bool) -> None:
     """No reply, however broken, raises or hangs; an ok one has a status below 400."""
     for reply in exchange(pieces, method, then_reset):
@@ -80,7 +80,7 @@ def test_any_bytes_in_any_pieces_have_an_outcome(pieces: list[bytes], method: st
 
 
 @given(st.integers(0, 63), st.integers(1, 9))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_pieces_of_a_reply_do_not_matter(cut: int, size: int) -> None:
     """A reply cut anywhere is the same reply."""
     whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n4\r\nabcd\r\n1\r\ne\r\n0\r\n\r\n"
@@ -90,7 +90,7 @@ def test_the_pieces_of_a_reply_do_not_matter(cut: int, size: int) -> None:
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_body_decodes_or_is_none(body: bytes) -> None:
     """What isn't JSON is None, never an exception."""
     Reply("ok", True, 0.0, 0.0, body=body).json()

@@ -18,7 +18,7 @@ def test_stock_locust_walks_the_journeys(tmp_path: Path, background: Callable[..
     """`locust -f scenarios/locustfile.py --host URL` against `thongsuot up`: requests, and no failure."""
     record = tmp_path / "record"
     background("up", SHORT, "--out", record)
-    wait_for(lambda: happened(record, "stack_started"), 30)
+    wait_for(lambda: happened(record, "stack_started"), 60)
     portal = json.loads((record / "stack.json").read_text())["systems"]["national"]["url"]
     arguments = ["--headless", "-u", "10", "-r", "10", "-t", "6s", "--json", "--only-summary"]
     ended = subprocess.run(

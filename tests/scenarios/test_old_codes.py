@@ -29,7 +29,8 @@ class Portal:
         if path.startswith("/authorize"):
             return _reply("ok", None, 302, {"location": "https://portal.invalid/callback?code=c"})
         if path.startswith("/dossiers/"):
-            return _reply("ok", {"code": "G01.00008-250701-0001"}, 200)
+            shown = {"code": "G01.00008-250701-0001", "state": 1, "sequence": 1, "history": [[1, 1, 0.0, 0.0]]}
+            return _reply("ok", shown, 200)
         if path in ("/dossiers", "/counter/dossiers"):
             self.sent.append(json.loads(body))
             return self._filed(self.sent[-1], 1 if system == "national" else 2)

@@ -16,7 +16,7 @@ from scenarios.journeys import reception
 from scenarios.network import Network
 from scenarios.personas import Arrival
 from scenarios.session import JourneyFailed, Session
-from tests.mocks.conftest import Stack
+from tests.mocks.conftest import Stack, eventually
 from tests.scenarios.test_desk_journeys import Line, Notes
 
 WARD = "2.000815"
@@ -60,7 +60,9 @@ def walk(stack: Any, journey: str, nth: int = 0, **changes: Any) -> Notes:
     return notes
 
 
-@pytest.mark.parametrize("journey", ["assisted", "novice-intake", "centre-intake", "mobile-reception", "shift-intake"])
+@pytest.mark.parametrize(
+    "journey", ["assisted", "novice-intake", "centre-intake", "mobile-reception", "shift-intake", "postal-intake"]
+)
 def test_a_journey_comes_through_and_makes_one_dossier(start: Start, journey: str) -> None:
     stack = start()
     notes = walk(stack, journey)
@@ -71,6 +73,19 @@ def test_a_journey_comes_through_and_makes_one_dossier(start: Start, journey: st
     (held,) = stack.listing(where)
     (sent,) = {write.payload_hash for write, _ in notes.writes if write.operation in ("submit", "intake")}
     assert (held["code"], held["hash"]) == (code, sent)
+    assert held["channel"] == {"assisted": 2, "postal-intake": 3}.get(journey, 1)
+
+
+def test_a_dossier_goes_across_the_border_once_though_it_is_sent_twice(start: Start) -> None:
+    stack = start(provinces=("01", "79"))
+    notes = walk(stack, "boundary-free", elsewhere="25747", double_submit=True)
+    assert notes.failed() == []
+    assert {operation for operation, _ in notes.outcomes} <= EXPECTED["boundary-free"].keys()
+    ((write, result), again) = notes.writes
+    assert (again, write.commune, result.state) == ((write, result), "25747", 2)
+    (held,) = eventually(lambda: stack.listing("province:79"))
+    assert (held["code"], held["key"], held["hash"]) == (result.dossier, write.key, write.payload_hash)
+    assert (stack.listing("province:01"), len(stack.listing("national"))) == ([], 1)
 
 
 @pytest.mark.parametrize("defect", OF_DEFECT)
@@ -133,6 +148,19 @@ def test_a_stub_is_handed_out_once_and_for_a_dossier_that_is_there(start: Start)
     assert hand_out({**asked, "code": "H01.00004-250701-9999"}, "a") == 404
     assert [hand_out(asked, key) for key in ("b", "b", "c")] == [201, 201, 409]
     assert stack.entries("province:01") == [("stub", "b", "stub-1")]
+
+
+def test_a_stub_leads_to_the_dossier_that_was_told_whoever_else_used_its_number(start: Start) -> None:
+    """Before it is entered, a number that two accounts used leads nowhere, not to a stranger's dossier."""
+    stack = start()
+    key = {"Idempotency-Key": "stub-1"}
+    teams = [stack.officer(commune=commune) for commune in ("00004", "00008")]
+    codes = [stack.intake(team, key=key) for team in teams]
+    assert stack.get("province:01", "/stubs/stub-1").status_code == 404
+    for team, code, key_, status in zip(teams[::-1], codes[::-1], "ab", (201, 409), strict=True):
+        asked, headers = {"number": "stub-1", "code": code}, {**team, "Idempotency-Key": key_}
+        assert stack.post("province:01", "/stubs", asked, headers=headers).status_code == status
+    assert stack.get("province:01", "/stubs/stub-1").json()["code"] == codes[1]
 
 
 def test_another_desk_is_told_where_the_dossier_is(start: Start) -> None:

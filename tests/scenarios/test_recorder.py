@@ -69,6 +69,29 @@ def test_the_ledger_has_two_rows_per_write(tmp_path: Path) -> None:
     assert (invoked["event"], invoked["hash"], invoked["dossier"]) == ("invoke", "abc", "")
     assert (done["event"], done["dossier"], done["sequence"]) == ("ok", "G01.00004-250701-0001", "1")
     assert invoked["op"] == done["op"] == "1"
+    assert (invoked["entries"], done["entries"]) == ("", "")
+
+
+def test_the_ledger_says_whose_entries_a_write_makes_and_which_were_acknowledged(tmp_path: Path) -> None:
+    record = Record(tmp_path)
+    recorder = Recorder(record, 3)
+    write = Write("verify", "k", owners=("population", "land"))
+    op = recorder.ledger.invoke(ARRIVAL, write)
+    told = (("population", "BN-1"), ('la nd,"', "BN\n 2"))
+    recorder.ledger.complete(ARRIVAL, op, write, Result("ok", "", 2, 0, "", told))
+    recorder.close()
+    assert [row["entries"] for row in rows(record, "ledger")] == ["population land", "population=BN-1 land=BN2"]
+
+
+def test_the_ledger_has_the_place_that_a_dossier_is_for(tmp_path: Path) -> None:
+    """Not that of the counter, where somebody takes it in for another province."""
+    record = Record(tmp_path)
+    recorder = Recorder(record, 3)
+    write = Write("forward", "r-5-forward", payload_hash="abc", commune="25747")
+    op = recorder.ledger.invoke(ARRIVAL, write)
+    recorder.ledger.complete(ARRIVAL, op, write, Result("ok", "H01.25747-250701-0001", 1, 2, ""))
+    recorder.close()
+    assert [(row["province"], row["commune"]) for row in rows(record, "ledger")] == [("79", "25747")] * 2
 
 
 def test_what_a_target_says_cannot_break_a_row(tmp_path: Path) -> None:

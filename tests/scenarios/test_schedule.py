@@ -1,10 +1,12 @@
 """Arrivals on schedule: pure, seeded, and independent of the number of workers."""
 
+import dataclasses
 import math
 import statistics
 from collections import Counter
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,7 +89,7 @@ def test_no_arrival_in_a_phase_without_rate() -> None:
 
 
 @given(TIMELINES)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_any_split_over_workers_gives_the_same_arrivals(found: list[Phase]) -> None:
     """The multiset of arrivals, with time, journey, place and persona, doesn't depend on how many share them."""
     plan = plan_of(*(found[index] for index in range(len(found))), scale=0.3)
@@ -98,7 +100,7 @@ def test_any_split_over_workers_gives_the_same_arrivals(found: list[Phase]) -> N
 
 
 @given(TIMELINES, st.integers(0, 2**31))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_same_seed_same_arrivals(found: list[Phase], seed: int) -> None:
     """A schedule is a function of plan and seed."""
     one, other = (list(Crowd(plan_of(*found, seed=seed, scale=0.3)).arrivals()) for _ in range(2))
@@ -117,6 +119,15 @@ def test_scale_multiplies_every_rate() -> None:
     """load.scale = 3 gives three times the arrivals."""
     phase = Phase(name="a", duration=10, rate=20)
     assert sum(1 for _ in due_times(plan_of(phase, gaps="constant", scale=3))) == 600
+
+
+def test_a_phase_may_have_a_mix_of_its_own() -> None:
+    """Everybody joins at eight: only there, and nothing else there."""
+    usual = [Phase(name=name, duration=10, rate=20) for name in ("before", "eight", "after")]
+    usual[1] = Phase(name="eight", duration=10, rate=20, journeys={"join-meeting": 1})
+    joins = [arrival.intended for arrival in Crowd(plan_of(*usual)).arrivals() if arrival.journey == "join-meeting"]
+    assert joins
+    assert joins == [due for due in due_times(plan_of(*usual)) if 10 <= due < 20]
 
 
 def test_provinces_and_communes_belong_together() -> None:
@@ -190,3 +201,30 @@ def test_personas_follow_their_weights() -> None:
     seen = Counter(arrival.province for arrival in arrivals)
     weights = province_weights(("01", "79", "11"))
     assert stats.chisquare([seen[c] for c in weights], [len(arrivals) * w for w in weights.values()]).pvalue > 1e-4
+
+
+def test_who_goes_across_the_border_wants_a_commune_of_another_province() -> None:
+    """Of each other province of the stack in its turn; nobody else wants one."""
+    stack, phases = Stack(provinces=("01", "48", "79")), (Phase(name="p", duration=1, rate=1),)
+    load = Load(journeys={"boundary-free": 1, "track": 1})
+    crowd = Crowd(Plan(name="p", seed=3, phases=phases, load=load, stack=stack))
+    arrivals = [crowd.arrival(number, 0.0) for number in range(300)]
+    across = [one for one in arrivals if one.journey == "boundary-free"]
+    ways = {(one.province, places.communes()[one.elsewhere].province) for one in across}
+    assert ways == {(here, there) for here in stack.provinces for there in stack.provinces if here != there}
+    assert {one.elsewhere for one in arrivals if one.journey == "track"} == {""}
+
+
+def test_a_share_of_the_arrivals_rehearses_always_the_same_ones_everywhere() -> None:
+    """By the seed; nothing else about them differs, but that a rehearsal costs nothing."""
+    phase = Phase(name="p", duration=10, rate=1)
+    plan = plan_of(phase)
+    rehearsed = msgspec.structs.replace(plan, load=msgspec.structs.replace(plan.load, test_share=0.2))
+    before, after = ([Crowd(made).arrival(number, 0.0) for number in range(5000)] for made in (plan, rehearsed))
+    tests = [arrival for arrival in after if arrival.test]
+    assert 0.18 < len(tests) / len(after) < 0.22
+    assert {arrival.fee for arrival in tests} == {0}
+    assert len({arrival.commune for arrival in tests}) > 200
+    assert not any(arrival.test for arrival in before)
+    kept = [dataclasses.replace(arrival, test=False, fee=0) for arrival in after]
+    assert kept == [dataclasses.replace(arrival, fee=0) for arrival in before]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from model import people
+from model.books import request_id
 from model.plan import Patience
 from scenarios.http import Reply
 from scenarios.personas import Arrival
@@ -73,6 +74,12 @@ def test_an_acknowledged_write_has_its_code_in_the_ledger() -> None:
     assert notes.ledger == [WRITE, (1, Result("ok", "G01", 1, 1, ""))]
 
 
+def test_an_acknowledged_verification_has_its_receipts_in_the_ledger() -> None:
+    session, notes = session_on(Scripted("ok", {"code": "G01", "sequence": 2, "receipts": {"land": "BN-1"}}))
+    session.write(WRITE, "national.verify", "national", "/v", {})
+    assert notes.ledger[1] == (1, Result("ok", "G01", 2, 0, "", (("land", "BN-1"),)))
+
+
 @pytest.mark.parametrize(
     ("outcome", "sent", "event"),
     [
@@ -128,6 +135,18 @@ def test_a_write_carries_its_key_and_token() -> None:
     assert transport.seen["headers"]["Idempotency-Key"] == "r-5-submit"
     assert transport.seen["headers"]["Authorization"] == "Bearer token"
     assert json.loads(transport.seen["body"]) == {"a": "ơ"}
+
+
+def test_a_write_that_goes_on_under_another_name_is_sent_with_its_key() -> None:
+    """The books know it by the name that it goes on under, and so does the ledger."""
+    transport = Scripted("ok", {"code": "x"})
+    session, notes = session_on(transport)
+    names = [request_id("province:01", commune, "r-5-document") for commune in ("00004", "00008")]
+    assert names[0] != names[1]
+    write = Write("send_document", names[0], sent="r-5-document")
+    session.write(write, "province.document", "province:01", "/documents", {})
+    assert transport.seen["headers"]["Idempotency-Key"] == "r-5-document"
+    assert notes.ledger[0].key == names[0]
 
 
 class Series:

@@ -10,11 +10,11 @@ from mocks.unit_table import ANNOUNCED
 from scenarios.catalogue import EXPECTED, JOURNEYS, Memory
 from scenarios.network import Network
 from scenarios.session import JourneyFailed, Session
+from tests.conftest import TOKEN
 from tests.mocks.conftest import Stack, eventually
 from tests.scenarios.test_desk_journeys import Notes
 from tests.scenarios.test_reception import ARRIVAL
 
-TOKEN = "only-for-tests"  # noqa: S105  opens nothing else
 JOURNEY = "check-unit-table"
 
 
