@@ -29,6 +29,7 @@ from faults.kinds.slow_database import SlowDatabase
 from faults.kinds.stale_reads import StaleReads
 from faults.kinds.timeout import Timeout
 from faults.kinds.wrong_code_table import WrongCodeTable
+from faults.kinds.wrong_data import WrongData
 from model.plan import Fault
 
 KINDS: dict[str, type[Kind]] = {
@@ -59,6 +60,7 @@ KINDS: dict[str, type[Kind]] = {
     "missing-accounts": MissingAccounts,
     "lost-callback": LostCallback,
     "wrong-code-table": WrongCodeTable,
+    "wrong-data": WrongData,
     "early-closure": EarlyClosure,
 }
 

@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -163,15 +164,15 @@ class StopLease(ProcessLease):
                 raise ProcessLookupError(f"process {self.pid} of {self.target} has ended")
             process.send_signal(signal.SIGSTOP)
             deadline = time.monotonic() + STANDS
-            while not self.held() and time.monotonic() < deadline:
+            while process.status() != psutil.STATUS_STOPPED and time.monotonic() < deadline:
                 time.sleep(0.001)
         except psutil.NoSuchProcess:
             raise ProcessLookupError(f"process {self.pid} of {self.target} has ended") from None
 
     def held(self) -> bool:
-        """Ask the operating system whether the process is stopped."""
+        """Ask the operating system whether the process is stopped, or will be as soon as it gets a processor."""
         process = self.process()
-        return process is not None and bool(process.status() == psutil.STATUS_STOPPED)
+        return process is not None and (_stop_pending(self.pid) or bool(process.status() == psutil.STATUS_STOPPED))
 
     def release(self) -> None:
         """Let the process go on (SIGCONT)."""
@@ -297,3 +298,13 @@ def _of_container(message: Mapping[str, Any]) -> Lease:
 
 def _lives(process: psutil.Process) -> bool:
     return bool(process.status() != psutil.STATUS_ZOMBIE)
+
+
+def _stop_pending(pid: int) -> bool:
+    """Read /proc for a SIGSTOP that was sent and hasn't been taken yet (proc(5): ShdPnd, a mask of signals)."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    masks = [int(line.split()[1], 16) for line in lines if line.startswith("ShdPnd:")]
+    return any(mask & 1 << (signal.SIGSTOP - 1) for mask in masks)

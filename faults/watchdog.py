@@ -46,6 +46,7 @@ class Watch:
         self.stalled = False
         self._events = events
         self._leases: dict[str, Lease] = {}
+        self._releasing: set[str] = set()  # keys whose release began; it may have worked without our knowing
         self._servers: dict[str, Proxies] = {}
         self._delete: dict[str, list[str]] = {}
         self._processes: list[tuple[int, float, bool]] = []
@@ -66,6 +67,7 @@ class Watch:
                 self._leases[lease.key] = lease
             case "done":
                 self._leases.pop(message["key"], None)
+                self._releasing.discard(message["key"])
             case "project":
                 self._projects.append(message["name"])
             case "process":
@@ -99,11 +101,13 @@ class Watch:
         return {key: partial(self._release, lease) for key, lease in self._leases.items()}
 
     def _release(self, lease: Lease) -> None:
-        if not lease.held():
+        if not lease.held() and lease.key not in self._releasing:
             return
+        self._releasing.add(lease.key)
         lease.release()
         if lease.held():
             raise ProxyError("it reads back as still on")
+        self._releasing.remove(lease.key)
         self._events.write("fault_healed", fault=lease.fault, **lease.where, by="watchdog")
 
     def _clean(self, api: str) -> None:

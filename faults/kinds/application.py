@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from threading import Event
 from typing import ClassVar
 
-from faults.control import LEASE, Answer, Control, Stranger, ask, of_ours
+from faults.control import LEASE, Answer, Control, Stranger, of_ours
 from faults.kinds.base import Attribute, FaultError, SystemKind
 from faults.leases import ControlLease
 from faults.probe import Measurement
@@ -115,7 +115,7 @@ class ApplicationKind(SystemKind):
     def answer(self, method: str, path: str, body: object = None) -> Answer:
         """Send a system of ours this request, another one what is declared harmless; raises FaultError or OSError."""
         if self.stranger is None:
-            return ask(self.address, method, path, body)
+            return self.ask(method, path, body)
         self.site.admit(self.fault.target)
         return self.stranger.itself.ask("GET", self.stranger.path)
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import ClassVar, Literal, Protocol
 
-from faults.control import Stranger
+from faults.control import Answer, Stranger, ask
 from faults.leases import Lease, ProxyLease, TakenLease
 from faults.probe import OUR_OWN, Measurement, Question, probe
 from faults.toxiproxy import Proxies
+from model.paths import Paths, Table
 from model.plan import Fault
 
 CHANCE = 0.01  # chance that a fault of a share of the connections is taken for gone though it isn't
@@ -84,6 +85,7 @@ class Site:
         token: What opens the systems' control API; empty where there is none.
         questions: Link -> what proofs ask a system that isn't ours.
         strangers: Systems that aren't ours, and that may be broken from inside.
+        paths: Where our systems serve their operations, where that isn't our own path.
         admit: Is asked before anything is sent to a link or system that isn't ours; raises FaultError where it may not.
     """
 
@@ -93,6 +95,7 @@ class Site:
     token: str = field(default="", repr=False)
     questions: Mapping[str, Question] = field(default_factory=dict)
     strangers: Mapping[str, Stranger] = field(default_factory=dict)
+    paths: Table = field(default_factory=dict)
     admit: Callable[[str], None] = lambda _: None
 
 
@@ -267,6 +270,10 @@ class SystemKind(Kind):
             return self.site.addresses[self.fault.target]
         except KeyError:
             raise FaultError(f"{self.name} {self.fault.target}: its own address isn't known") from None
+
+    def ask(self, method: str, path: str, body: object = None) -> Answer:
+        """Send the system, one of ours, a request of its own interface; raises OSError."""
+        return ask(self.address, method, Paths(self.fault.target, self.site.paths).asked(method, path), body)
 
 
 class Timed(Kind):

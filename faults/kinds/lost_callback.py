@@ -10,6 +10,7 @@ from faults.control import ask
 from faults.kinds.application import Counted, counted, enough
 from faults.kinds.base import Attribute, FaultError, pause
 from faults.probe import Measurement
+from model.books import PROBE
 
 PARTNER = "national"
 AMOUNT = 1000  # VND
@@ -18,14 +19,14 @@ WAIT = 2.0  # seconds that a callback may take
 
 
 class LostCallback(Counted):
-    """Loses the callback of ``share`` % of the payments for good: paid, and the portal never hears of it.
+    """Loses the callback of ``share`` % of the payments for good: paid, and the portal only hears of it if it asks.
 
     The proof pays for dossiers that don't exist: the portal rejects each callback, and the platform counts the
     rejections. What it doesn't count was lost.
     """
 
     name = "lost-callback"
-    summary = "the portal never hears of share % of the payments that citizens make"
+    summary = "the platform tells the portal nothing of share % of the payments that citizens make"
     proof = "of payments for dossiers that don't exist, the portal rejects fewer than were made; before the fault, all"
     attributes = (Attribute("share", "%", 25, 100, "share of the payments, by their reference"),)
     inside = ("payment",)
@@ -47,11 +48,11 @@ class LostCallback(Counted):
         return counted(number - heard, number, began)
 
     def _pay(self) -> None:
-        reference = f"probe-{uuid.uuid4()}"
+        reference = f"{PROBE}{uuid.uuid4()}"
         fields = (PARTNER, reference, AMOUNT, f"bi-mat-{PARTNER}")
         proof = hashlib.sha256("|".join(map(str, fields)).encode()).hexdigest()
         order = {"MaDoiTac": PARTNER, "MaThamChieu": reference, "SoTien": AMOUNT, "MaXacThuc": proof}
-        opened = ask(self.address, "POST", "/payments", order)
+        opened = self.ask("POST", "/payments", order)
         ask(self.address, "POST", opened.field("UrlThanhToan"), {})
 
     def _answered(self) -> int:

@@ -42,10 +42,8 @@ class MemoryLimit(ProcessKind):
         self._begun = self._limited = True
 
     def held(self) -> bool:
-        """Ask the operating system; a process that died of the limit is broken still."""
-        if self._limited:
-            return not self.processes.is_running(self.fault.target) or self.lease.held()
-        return not self.processes.is_running(self.fault.target)
+        """Ask the operating system; a process that died of the limit is broken still, also one that dies just now."""
+        return (self._limited and self.lease.held()) or not self.processes.is_running(self.fault.target)
 
     def heal(self) -> None:
         """Take the limit away, and start a process anew that has died of it or is dying."""

@@ -3,7 +3,6 @@
 import time
 from threading import Event
 
-from faults.control import ask
 from faults.kinds.application import Counted, counted
 from faults.kinds.base import Attribute
 from faults.probe import Measurement
@@ -14,7 +13,7 @@ MOST = 60  # communes whose officer a proof logs in
 
 
 class MissingAccounts(Counted):
-    """Forgets the officers' accounts of ``share`` % of the communes: who logs in gets 401. Open sessions stay open."""
+    """Forgets the accounts of ``share`` % of the desks, of all roles: who logs in gets 401. Open sessions stay open."""
 
     name = "missing-accounts"
     summary = "officers of share % of the communes can't log in; open sessions stay open"
@@ -40,4 +39,4 @@ class MissingAccounts(Counted):
         return [codes[index * len(codes) // count] for index in range(count)]
 
     def _log_in(self, account: str) -> int:
-        return ask(self.address, "POST", "/officer/session", {"account": account, "password": f"mk.{account}"}).status
+        return self.ask("POST", "/officer/session", {"account": account, "password": f"mk.{account}"}).status

@@ -86,7 +86,7 @@ def events(record: Record) -> Iterator[EventLog]:
     log.close()
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 6.0) -> float:
+def eventually(condition: Callable[[], Any], seconds: float = 30.0) -> float:
     """Wait until a condition holds; return how many seconds it took, fail after ``seconds``."""
     start = time.monotonic()
     while not condition():

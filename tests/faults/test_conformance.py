@@ -4,7 +4,8 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Thread
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from faults.probe import probe
 from faults.server import Server
 from faults.toxiproxy import Proxies
+from tests.faults.conftest import eventually
 
 LINK = "citizen->province:01"
 ROUTE = "/proxies/" + quote(LINK, safe="")
@@ -33,7 +35,7 @@ class Reply:
 
 
 def call(server: Server, method: str, path: str, body: Any = None, **headers: str) -> Reply:
-    connection = http.client.HTTPConnection(server.api.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(server.api.removeprefix("http://"), timeout=20)
     data = body if isinstance(body, str) or body is None else json.dumps(body)
     connection.request(method, path, data, headers)
     response = connection.getresponse()
@@ -62,13 +64,13 @@ def proxy(proxies: Proxies, upstream: str) -> str:
 def sink() -> Iterator[socket.socket]:
     """Give a listener that is accepted from by hand."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(5)
+        listener.settimeout(20)
         yield listener
 
 
 def connect(address: str) -> socket.socket:
     host, port = address.split(":")
-    return socket.create_connection((host, int(port)), timeout=5)
+    return socket.create_connection((host, int(port)), timeout=20)
 
 
 def pair(proxies: Proxies, sink: socket.socket) -> tuple[socket.socket, socket.socket]:
@@ -78,7 +80,7 @@ def pair(proxies: Proxies, sink: socket.socket) -> tuple[socket.socket, socket.s
     else:
         client = connect(proxies.create(LINK, f"127.0.0.1:{sink.getsockname()[1]}"))
     accepted, _ = sink.accept()
-    accepted.settimeout(5)
+    accepted.settimeout(20)
     return client, accepted
 
 
@@ -188,7 +190,7 @@ class TestApi:
         assert (reply.status, reply.json["name"], reply.json["enabled"]) == (201, LINK, True)
 
     def test_many_requests_on_one_connection(self, server: Server) -> None:
-        connection = http.client.HTTPConnection(server.api.removeprefix("http://"), timeout=5)
+        connection = http.client.HTTPConnection(server.api.removeprefix("http://"), timeout=20)
         for _ in range(3):
             connection.request("GET", "/proxies")
             assert connection.getresponse().read() == b"{}"
@@ -466,7 +468,7 @@ class TestToxics:
         call(server, "POST", ROUTE, {"enabled": False})
         assert call(server, "POST", "/reset").status == 204
         assert proxies.get(LINK).clean
-        assert probe(proxy, 2).seconds < 0.4
+        assert quickest(lambda: probe(proxy, 2).seconds) < 0.4
 
     @pytest.mark.parametrize(
         ("kind", "attributes"),
@@ -559,14 +561,19 @@ def timed(client: socket.socket, server: socket.socket, data: bytes = b"x") -> f
     return time.monotonic() - start
 
 
+def quickest(measure: Callable[[], float]) -> float:
+    """Return the least of three: a busy machine delays one of them, a toxic each."""
+    return min(measure() for _ in range(3))
+
+
 class TestBehaviour:
     def test_latency_acts_on_open_connections_and_one_stream(self, proxies: Proxies, sink: socket.socket) -> None:
         client, server = pair(proxies, sink)
         add(proxies, "latency", latency=200)
-        assert 0.19 < timed(client, server) < 0.5
-        assert timed(server, client) < 0.15
+        assert 0.19 < timed(client, server) < 2
+        assert quickest(lambda: timed(server, client)) < 0.15
         proxies.remove_toxic(LINK, "latency")
-        assert timed(client, server) < 0.15
+        assert quickest(lambda: timed(client, server)) < 0.15
 
     def test_latency_keeps_the_order(self, proxies: Proxies, sink: socket.socket) -> None:
         client, server = pair(proxies, sink)
@@ -588,14 +595,14 @@ class TestBehaviour:
         with pytest.raises(TimeoutError):
             client.recv(100)
         proxies.remove_toxic(LINK, "latency")
-        client.settimeout(2)
+        client.settimeout(20)
         assert client.recv(100) == b"held"
 
     def test_a_changed_latency_acts_at_once(self, server: Server, proxies: Proxies, sink: socket.socket) -> None:
         client, accepted = pair(proxies, sink)
         add(proxies, "latency", latency=20_000)
         call(server, "PATCH", f"{ROUTE}/toxics/latency", {"attributes": {"latency": 100}})
-        assert 0.09 < timed(client, accepted) < 0.4
+        assert 0.09 < timed(client, accepted) < 2
 
     def test_timeout_drops_and_its_removal_closes(self, proxies: Proxies, sink: socket.socket) -> None:
         client, server = pair(proxies, sink)
@@ -613,7 +620,7 @@ class TestBehaviour:
         start = time.monotonic()
         client, _ = pair(proxies, sink)
         assert client.recv(100) == b""
-        assert 0.19 < time.monotonic() - start < 1
+        assert 0.19 < time.monotonic() - start < 5
 
     @pytest.mark.parametrize("stream", ["upstream", "downstream"])
     def test_reset_peer_resets_new_connections(self, proxies: Proxies, proxy: str, stream: str) -> None:
@@ -630,7 +637,7 @@ class TestBehaviour:
         with pytest.raises(TimeoutError):
             client.recv(1)
         server.sendall(b"x")
-        client.settimeout(2)
+        client.settimeout(20)
         with pytest.raises(ConnectionResetError):
             client.recv(1)
 
@@ -649,7 +656,7 @@ class TestBehaviour:
         with pytest.raises(TimeoutError):
             client.recv(100)
         proxies.remove_toxic(LINK, "bandwidth")
-        client.settimeout(2)
+        client.settimeout(20)
         assert client.recv(100) == b"held"
 
     def test_limit_data_closes_after_its_bytes(self, proxies: Proxies, sink: socket.socket) -> None:
@@ -673,7 +680,7 @@ class TestBehaviour:
         start = time.monotonic()
         assert client.recv(100) == b"bye"
         assert client.recv(100) == b""
-        assert 0.25 < time.monotonic() - start < 1
+        assert 0.25 < time.monotonic() - start < 5
 
     def test_toxicity_zero_does_nothing(self, proxies: Proxies, proxy: str) -> None:
         proxies.add_toxic(LINK, "rare", "timeout", "downstream", {}, toxicity=0.0)
@@ -684,9 +691,9 @@ class TestBehaviour:
         add(proxies, "latency", latency=100)
         add(proxies, "noop")
         proxies.add_toxic(LINK, "more", "latency", "downstream", {"latency": 100})
-        assert 0.19 < timed(client, server) < 0.5
+        assert 0.19 < timed(client, server) < 2
         proxies.remove_toxic(LINK, "noop")
-        assert 0.19 < timed(client, server) < 0.5
+        assert 0.19 < timed(client, server) < 2
 
     def test_many_connections_under_a_toxic_that_comes_and_goes(self, proxies: Proxies, proxy: str) -> None:
         outcomes: list[str] = []
@@ -710,7 +717,7 @@ def silent(client: socket.socket, seconds: float = 0.15) -> bool:
     except TimeoutError:
         return True
     finally:
-        client.settimeout(5)
+        client.settimeout(20)
     return False
 
 
@@ -741,14 +748,14 @@ class TestBothStreams:
     def test_latency(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
         sender, receiver = self.ends(stream, pair(proxies, sink))
         add(proxies, "latency", stream, latency=150)
-        assert 0.14 < timed(receiver, sender) < 0.5
-        assert timed(sender, receiver) < 0.12
+        assert 0.14 < timed(receiver, sender) < 2
+        assert quickest(lambda: timed(sender, receiver)) < 0.12
 
     def test_bandwidth(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
         sender, receiver = self.ends(stream, pair(proxies, sink))
         add(proxies, "bandwidth", stream, rate=100)
-        assert 0.25 < timed(receiver, sender, bytes(30_000)) < 0.7
-        assert timed(sender, receiver, bytes(30_000)) < 0.2
+        assert 0.25 < timed(receiver, sender, bytes(30_000)) < 2
+        assert quickest(lambda: timed(sender, receiver, bytes(30_000))) < 0.2
 
     def test_slow_close(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
         sender, receiver = self.ends(stream, pair(proxies, sink))
@@ -756,17 +763,17 @@ class TestBothStreams:
         sender.close()
         start = time.monotonic()
         assert ended(receiver)
-        assert 0.15 < time.monotonic() - start < 1
+        assert 0.15 < time.monotonic() - start < 5
 
     def test_timeout_is_put_off_by_data(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
         sender, receiver = self.ends(stream, pair(proxies, sink))
-        add(proxies, "timeout", stream, timeout=300)
+        add(proxies, "timeout", stream, timeout=1000)
         start = time.monotonic()
         for _ in range(4):
             sender.sendall(b"x")
-            assert silent(receiver)
+            assert silent(receiver, 0.4)
         assert ended(receiver)
-        assert 0.7 < time.monotonic() - start < 2
+        assert 2.1 < time.monotonic() - start < 10
         assert ended(sender)
 
     def test_reset_peer_leaves_older_connections_without_a_reset(
@@ -786,13 +793,13 @@ class TestBothStreams:
     def test_slicer(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
         """1000 bytes in slices of at most 100 are 16 of 62 or 63."""
         sender, receiver = self.ends(stream, pair(proxies, sink))
-        add(proxies, "slicer", stream, average_size=100, delay=20_000)
+        add(proxies, "slicer", stream, average_size=100, delay=50_000)
         sender.sendall(bytes(1000))
-        sizes = []
-        while sum(sizes) < 1000:
-            sizes.append(len(receiver.recv(65536)))
-        assert set(sizes) <= {62, 63, 125, 126}
-        assert len(sizes) > 8
+        ends = [0]
+        while ends[-1] < 1000:
+            ends.append(ends[-1] + len(receiver.recv(65536)))
+        assert {end % 125 for end in ends} <= {0, 62, 63}
+        assert len(ends) > 9
 
     def test_limit_data_counts_per_connection(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
         add_later = pair(proxies, sink)
@@ -856,7 +863,7 @@ class TestLiveChanges:
         call(server, "PATCH", f"{ROUTE}/toxics/timeout", {"attributes": {"timeout": 100}})
         start = time.monotonic()
         assert ended(client)
-        assert 0.05 < time.monotonic() - start < 1
+        assert 0.05 < time.monotonic() - start < 5
 
     def test_a_raised_limit_lets_more_through(self, server: Server, proxies: Proxies, sink: socket.socket) -> None:
         client, accepted = pair(proxies, sink)
@@ -895,7 +902,7 @@ class TestLiveChanges:
         assert silent(client)
         assert call(server, "POST", "/reset").status == 204
         assert client.recv(100) == b"held"
-        assert timed(client, accepted) < 0.15
+        assert quickest(lambda: timed(client, accepted)) < 0.15
 
     def test_toxicity_is_drawn_per_connection(self, proxies: Proxies, sink: socket.socket) -> None:
         """Of 40 connections under a toxicity of one half some carry everything and some nothing."""
@@ -906,12 +913,15 @@ class TestLiveChanges:
             for _, accepted in pairs:
                 accepted.sendall(b"x")
         time.sleep(0.2)
-        received = []
+        received = [b""] * len(pairs)
         for client, _ in pairs:
             client.setblocking(False)
-            try:
-                received.append(client.recv(100))
-            except BlockingIOError:
-                received.append(b"")
-        assert set(received) == {b"", b"xxx"}
+
+        def all_or_nothing() -> bool:
+            for number, (client, _) in enumerate(pairs):
+                with suppress(BlockingIOError):
+                    received[number] += client.recv(100)
+            return set(received) == {b"", b"xxx"}
+
+        eventually(all_or_nothing)
         assert 5 < received.count(b"") < 35

@@ -92,8 +92,8 @@ def test_healing_outlives_a_server_that_hangs(keeper: Keeper, links: Proxies, ev
     process = keeper.server.process
     assert process
     process.send_signal(signal.SIGSTOP)
-    Timer(4.0, process.send_signal, [signal.SIGCONT]).start()
     began = time.monotonic()
+    Timer(4.0, process.send_signal, [signal.SIGCONT]).start()
     life.heal()
     assert 3.5 < time.monotonic() - began < 9
     assert life.gone

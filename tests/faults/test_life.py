@@ -84,7 +84,7 @@ class Harmless(Proxies):
 def fault(kind: str, attributes: dict[str, int] | None = None, **more: Any) -> Fault:
     if not more.keys() & {"links", "system"}:
         more.setdefault("link", LINK)
-    more.setdefault("duration", 4.0)
+    more.setdefault("duration", 12.0)
     made = Fault(id=f"{kind}/1", kind=kind, start=0, attributes=attributes or {}, **more)  # type: ignore[arg-type]
     assert validate(made) == []
     return made

@@ -61,7 +61,9 @@ def test_a_fault_that_misses_one_of_its_links_is_unproved(
             if proxy != LINKS[1]:
                 super().set_enabled(proxy, enabled)
 
-    life = Life(fault("partition", links=LINKS), site=Site(Leaky(proxies.api)), watchdog=ledger, events=events)
+    life = Life(
+        fault("partition", links=LINKS, duration=4.0), site=Site(Leaky(proxies.api)), watchdog=ledger, events=events
+    )
     assert not life.apply()
     life.heal()
     assert [event["link"] for event in record.events() if event["event"] == "fault_unproved"] == [LINKS[1]]
@@ -145,11 +147,13 @@ def test_a_flapping_link_that_somebody_mended_stays_mended(
 ) -> None:
     """It isn't cut again; the record says that it was released early."""
     proxies.create(LINK, upstream)
-    life = Life(fault("flap", {"period": 400}, duration=30.0), site=Site(proxies), watchdog=ledger, events=events)
+    made = fault("flap", {"period": 2000, "duty": 90}, duration=30.0)
+    life = Life(made, site=Site(proxies), watchdog=ledger, events=events)
     life.apply()
+    eventually(lambda: proxies.get(LINK).enabled)
     eventually(lambda: not proxies.get(LINK).enabled)
     proxies.set_enabled(LINK, True)
-    time.sleep(0.7)
+    time.sleep(2.5)
     assert proxies.get(LINK).clean
     life.heal()
     assert "fault_released_early" in names(record)
@@ -160,7 +164,7 @@ def test_a_brownout_grows_and_stays(
 ) -> None:
     """The toxic's latency climbs its stairs; the proof compares two of them."""
     proxies.create(LINK, upstream)
-    made = fault("brownout", {"latency": 300, "growth": 2100, "steps": 3}, duration=6.0)
+    made = fault("brownout", {"latency": 300, "growth": 6000, "steps": 3}, duration=12.0)
     life = Life(made, site=Site(proxies), watchdog=ledger, events=events)
 
     def delay() -> int:

@@ -44,7 +44,6 @@ CHOSEN = settings(
     max_examples=SEQUENCES,
     database=None,
     stateful_step_count=12,
-    deadline=None,
     print_blob=False,
     suppress_health_check=list(HealthCheck),
 )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from faults import watchdog_client
 from faults.leases import ProxyLease
 from faults.probe import probe
 from faults.server import Server
-from faults.toxiproxy import Proxies
-from faults.watchdog import end_processes
+from faults.toxiproxy import Proxies, ProxyError
+from faults.watchdog import Watch, end_processes
 from faults.watchdog_client import Watchdog, WatchdogError
-from model.record import Record
+from model.record import EventLog, Record
 from tests.faults.conftest import eventually
 
 CONDUCTOR = Path(__file__).with_name("conductor.py")
+CLEAN_WITHIN = 6.0  # seconds
 Start = Callable[..., tuple["subprocess.Popen[bytes]", dict[str, Any]]]
 
 
@@ -47,7 +49,7 @@ def conduct(server: Server, proxies: Proxies, upstream: str, record: Record) -> 
     yield start
     for conductor in started:
         conductor.kill()
-        conductor.communicate(timeout=5)
+        conductor.communicate(timeout=60)
     end_processes([(dummy.pid, dummy.create_time(), False) for dummy in dummies])
 
 
@@ -69,7 +71,7 @@ def test_a_killed_conductor_leaves_nothing_behind(conduct: Start, proxies: Proxi
     killed = time.monotonic()
     eventually(lambda: clean(proxies))
     eventually(lambda: all(gone(pid) for pid in [*said["pids"], said["watchdog"]]))
-    assert time.monotonic() - killed < 6
+    assert time.monotonic() - killed < CLEAN_WITHIN
     assert len(proxies.all()) == 3
     healed = [event for event in record.events() if event["event"] == "fault_healed"]
     assert {(event["fault"], event["link"], event["by"]) for event in healed} == {
@@ -79,7 +81,7 @@ def test_a_killed_conductor_leaves_nothing_behind(conduct: Start, proxies: Proxi
     lost = next(event for event in record.events() if event["event"] == "conductor_lost")
     assert lost["t"] > 0
     for state in proxies.all().values():
-        assert probe(state.listen, 2).seconds < 0.15
+        assert min(probe(state.listen, 2).seconds for _ in range(3)) < 0.15
 
 
 def test_our_proxies_are_deleted_from_a_server_that_is_not_ours(conduct: Start, proxies: Proxies) -> None:
@@ -97,11 +99,11 @@ def test_a_stopped_conductor_loses_its_faults_and_may_go_on(conduct: Start, prox
     proxies.remove_toxic("e->f", "stray")
     conductor.send_signal(signal.SIGSTOP)
     took = eventually(lambda: clean(proxies))
-    assert 4 < took < 6
+    assert 4 < took < CLEAN_WITHIN
     assert "lease_expired" in names(record)
     assert not any(gone(pid) for pid in said["pids"])
     conductor.send_signal(signal.SIGCONT)
-    conductor.communicate(b"\n", timeout=10)
+    conductor.communicate(b"\n", timeout=60)
     assert conductor.returncode == 0
     assert names(record).count("fault_released_early") == names(record).count("fault_gone") == 2
     assert not gone(said["pids"][0])
@@ -111,7 +113,7 @@ def test_a_conductor_that_ends_well_leaves_the_processes_alone(
     conduct: Start, proxies: Proxies, record: Record
 ) -> None:
     conductor, said = conduct()
-    conductor.communicate(b"\n", timeout=10)
+    conductor.communicate(b"\n", timeout=60)
     eventually(lambda: gone(said["watchdog"]))
     assert "conductor_lost" not in names(record)
     assert not any(gone(pid) for pid in said["pids"])
@@ -132,12 +134,11 @@ def test_signals_of_the_terminal_do_not_end_it(watchdog: Watchdog) -> None:
     assert os.getsid(watchdog.pid) == watchdog.pid
 
 
-def test_it_starts_quickly(record: Record) -> None:
-    start = time.monotonic()
-    watchdog = Watchdog.start(record.path("events.jsonl"))
-    took = time.monotonic() - start
-    watchdog.close()
-    assert took < 1
+def test_it_starts_quickly() -> None:
+    """What it loads takes time of every run, and memory: nothing of the load's or the judge's."""
+    code = "import sys, faults.watchdog; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"gevent", "locust", "duckdb", "docker", "httpx", "jinja2", "typer"} & {*loaded}
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
@@ -145,9 +146,8 @@ def test_a_watchdog_that_fails_is_replaced_by_one_that_knows_as_much(
     proxies: Proxies, upstream: str, record: Record, monkeypatch: pytest.MonkeyPatch, how: int
 ) -> None:
     """The conductor notices, the record says so, and a stalled conductor's fault is healed by the new one."""
-    monkeypatch.setattr(watchdog_client, "ANSWER", 1.0)
     proxies.create("a->b", upstream)
-    watchdog = Watchdog.start(record.path("events.jsonl"), lease=0.8)
+    watchdog = Watchdog.start(record.path("events.jsonl"), lease=4.0)
     watchdog.set_t0(time.monotonic())
     watchdog.register(ProxyLease("cut", "a->b", proxies, None))
     watchdog.register(ProxyLease("over", "a->b", proxies, "fault-over"))
@@ -155,13 +155,14 @@ def test_a_watchdog_that_fails_is_replaced_by_one_that_knows_as_much(
     proxies.set_enabled("a->b", False)
     first = watchdog.pid
     os.kill(first, how)
+    monkeypatch.setattr(watchdog_client, "ANSWER", 1.0)
     eventually(lambda: "watchdog_started" in names(record))
     assert watchdog.pid != first
     assert gone(first)
     monkeypatch.setattr(watchdog, "_tell", lambda *_, **__: time.sleep(0.1))
     eventually(lambda: clean(proxies))
     lost = next(event for event in record.events() if event["event"] == "watchdog_lost")
-    expired = next(event for event in record.events() if event["event"] == "lease_expired")
+    expired = [event for event in record.events() if event["event"] == "lease_expired"][-1]
     assert (lost["pid"], expired["faults"]) == (first, ["cut"])
     assert lost["t"] is not None
     monkeypatch.undo()
@@ -218,6 +219,33 @@ def test_healing_that_fails_is_written_down(record: Record) -> None:
     assert failed["by_hand"].startswith("curl ")
 
 
+@dataclass(frozen=True, slots=True)
+class Fickle(ProxyLease):
+    """A change whose first release works, though its answer is lost."""
+
+    on: list[bool] = field(default_factory=lambda: [True])
+
+    def held(self) -> bool:
+        return self.on[0]
+
+    def release(self) -> None:
+        was, self.on[0] = self.on[0], False
+        if was:
+            raise ProxyError("no answer within 1 s")
+
+
+def test_a_release_whose_answer_is_lost_is_written_down_all_the_same(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faults.watchdog.decode", lambda *_: Fickle("f", "a->b", Proxies("http://127.0.0.1:1"), None))
+    events = EventLog(record.path("events.jsonl"))
+    watching = Watch(events, lease=1.0)
+    watching.take({"message": "lease"})
+    watching.expire()
+    events.close()
+    assert names(record) == ["lease_expired", "fault_healed"]
+
+
 def test_a_recycled_pid_is_never_hit() -> None:
     """A process whose creation time isn't the one that was registered is somebody else's."""
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -225,7 +253,7 @@ def test_a_recycled_pid_is_never_hit() -> None:
     end_processes([(process.pid, created - 1, False)])
     assert process.poll() is None
     end_processes([(process.pid, created, False)])
-    assert process.poll() is not None
+    eventually(lambda: process.poll() is not None)
 
 
 def test_orphans_of_a_session_are_ended() -> None:
@@ -238,7 +266,7 @@ def test_orphans_of_a_session_are_ended() -> None:
     created = psutil.Process(parent.pid).create_time()
     assert parent.stdout
     orphan = int(parent.stdout.readline())
-    parent.wait(5)
+    parent.wait(60)
     parent.stdout.close()
     assert not gone(orphan)
     end_processes([(parent.pid, created, True)])

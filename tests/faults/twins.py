@@ -2,17 +2,18 @@
 
 import http.client
 import json
-import random
 import re
 import select
 import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from faults.server import Server, start
+from harness.ports import free_ports
 
 LOOPBACK = "127.0.0.1"
 SLOTS = 4
@@ -63,7 +64,7 @@ class Twin:
         self.kind = kind
         self.proxies: dict[str, Any] = {}
         self._log = log
-        self._ports = [f"{LOOPBACK}:{port}" for port in _free_ports(SLOTS)]
+        self._ports = [f"{LOOPBACK}:{port}" for port in islice(free_ports(), SLOTS)]
         self._addresses = world.addresses() | {f"@{slot}@": address for slot, address in enumerate(self._ports)}
         self._server: Server | None = None
         self._connection: http.client.HTTPConnection | None = None
@@ -290,17 +291,3 @@ def _short(side: tuple[str, bytes] | None) -> Any:
 
 def _address(sock: socket.socket) -> str:
     return "{}:{}".format(*sock.getsockname())
-
-
-def _free_ports(number: int) -> list[int]:
-    """Find ports that no outgoing connection is given."""
-    found: list[int] = []
-    while len(found) < number:
-        port = random.randrange(12_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-        found.append(port)
-    return found
