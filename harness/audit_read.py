@@ -176,4 +176,5 @@ class Reader:
 
 def _row(number: int, system: str, item: Mapping[str, Any]) -> list[object]:
     names = ("code", "key", "province", "commune", "hash", "state", "sequence")
-    return [number, system, *(item[name] for name in names), json.dumps(item["history"], separators=(",", ":"))]
+    history = json.dumps(item["history"], separators=(",", ":"))
+    return [number, system, *(item[name] for name in names), history, item["archived"], item["test"]]

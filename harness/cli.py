@@ -279,7 +279,7 @@ def report(record: RecordFolder) -> int:
     "thongsuot selftest --defect drop-sync · thongsuot selftest --fewest --seeds 20 --jobs 2"
 )
 def selftest(
-    campaigns: Annotated[list[str] | None, typer.Argument(help="Shipped campaigns; default: every drill.")] = None,
+    campaigns: Annotated[list[str] | None, typer.Argument(help="Shipped campaigns; default: every one.")] = None,
     defects: DefectNames = None,
     fewest: Annotated[bool, typer.Option("--fewest", help="No defects; as few campaigns as have every check.")] = False,
     seeds: Annotated[int, typer.Option(min=0, help="Healthy runs of each campaign.")] = 1,
@@ -287,7 +287,7 @@ def selftest(
     out: Annotated[Path | None, typer.Option(help="Folder of logs, and of the records that went wrong.")] = None,
     toxiproxy: ToxiproxyChoice = "auto",
 ) -> int:
-    """Run every drill, healthy and with each seeded defect that it must find; 0 where all end as they must."""
+    """Run every campaign, healthy and with each seeded defect that it must find; 0 where all end as they must."""
     from harness import selftest as trying
     from model.campaign import shipped
 
@@ -295,8 +295,6 @@ def selftest(
     if fewest and defects:
         raise UsageError("--fewest runs no defects; leave it out, or --defect")
     plans = {name: read_campaign(name, None, None, None) for name in campaigns or shipped()}
-    if not campaigns and not fewest:
-        plans = {name: plan for name, plan in plans.items() if plan.drill}
     chosen = trying.healthy(trying.fewest(plans), seeds) if fewest else trying.cases(plans, seeds, defects or ())
     folder = out or Path("runs") / f"selftest-{time.strftime('%Y%m%d-%H%M%S')}"
     trials = trying.run(chosen, folder, jobs, toxiproxy, out_console)
@@ -346,9 +344,10 @@ def read_campaign(
     from faults.catalogue import validate
     from harness.defects import with_triggers
     from mocks.defects import DEFECTS
+    from reports.failed import CHECKS
     from scenarios.catalogue import JOURNEYS, OPERATIONS, PLATFORMS
 
-    known = Known(frozenset(JOURNEYS), OPERATIONS, frozenset(DEFECTS), validate, PLATFORMS)
+    known = Known(frozenset(JOURNEYS), OPERATIONS, frozenset(DEFECTS), validate, PLATFORMS, CHECKS)
     allowed = targets_file.load(targets) if targets else None
     return with_triggers(load(campaign, known, changes or [], seed=seed, defects=defects or [], targets=allowed))
 

@@ -2,16 +2,15 @@
 
 import tarfile
 import tempfile
-import time
 from pathlib import Path
+from typing import Any
 
 from docker.errors import DockerException
 
 from harness.compose import Compose
 from harness.errors import HarnessError
 from harness.processes import Guardian
-from harness.prometheus import FOLDER, READY_WITHIN, Monitor
-from harness.prometheus_api import Api
+from harness.prometheus import FOLDER, Monitor, becomes_ready
 from model.record import EventLog, Record
 
 SERVICE = "prometheus"
@@ -41,14 +40,13 @@ class ContainerMonitor(Monitor):
         """Start the container; whoever takes the project down ends it when the conductor dies."""
         self._compose.up([SERVICE])
         self.url = f"http://{self._compose.address(SERVICE)}:{PORT}"
-        state = self._compose.container(SERVICE).attrs["State"]
-        self._events.write("prometheus_started", url=self.url, pid=int(state["Pid"]))
-        api, deadline = Api(self.url), time.monotonic() + READY_WITHIN
-        while not api.ready():
-            running = self._compose.container(SERVICE).attrs["State"]["Running"]
-            if not running or time.monotonic() > deadline:
-                raise HarnessError(f"container {SERVICE} did not come up: {self._compose.last_words(SERVICE)}")
-            time.sleep(0.1)
+        self._events.write("prometheus_started", url=self.url, pid=int(self._state()["Pid"]))
+        if not becomes_ready(self.url, lambda: bool(self._state()["Running"])):
+            raise HarnessError(f"container {SERVICE} did not come up: {self._compose.last_words(SERVICE)}")
+
+    def _state(self) -> dict[str, Any]:
+        state: dict[str, Any] = self._compose.container(SERVICE).attrs["State"]
+        return state
 
     def stop(self) -> None:
         """Keep what it has written, and its data where that is to be kept; the project's end is its own.

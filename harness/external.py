@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import socket
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -17,13 +16,14 @@ from faults.probe import Question
 from faults.server import Server
 from faults.toxiproxy import Proxies
 from harness.errors import UsageError
+from harness.gate import leads_to
 from harness.ports import LOOPBACK
 from harness.stack import Stack
 from model.links import PEOPLE
 from model.plan import Plan
 from model.record import EventLog, Record
 from model.target_checks import controlled, proxied
-from model.targets import KILLED, Network, Place, SecretError, Targets, Window, host_and_port, undeclared
+from model.targets import Network, Place, SecretError, Targets, Window, astray, host_and_port
 
 Addresses = dict[str, tuple[str, ...]]
 """System -> the addresses that its name resolves to."""
@@ -45,18 +45,14 @@ def resolved_controls(plan: Plan) -> Addresses:
 
 
 def _resolved(what: str, url: str, networks: Iterable[Network]) -> tuple[str, ...]:
-    host, port = host_and_port(url)
+    host, _ = host_and_port(url)
     try:
-        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = leads_to(url)
     except (OSError, UnicodeError) as error:
         raise UsageError(f"{what}: {host} was not resolved ({error}); correct its url") from None
-    found = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
-    for address in found:
-        if undeclared(address, networks):
-            raise UsageError(
-                f"{what}: {host} leads to {address}, which the targets file doesn't declare; "
-                "nothing was sent, ask whose address that is"
-            )
+    elsewhere = astray(host, found, networks)
+    if elsewhere:
+        raise UsageError(f"{what}: {elsewhere}; nothing was sent, ask whose address that is")
     return found
 
 
@@ -68,14 +64,10 @@ def check(plan: Plan, now: float | None = None) -> None:
     _check_window(targets.window, moment, last, "the load", "is")
     for system in controlled(plan):
         _check_window(targets.control(system).window, moment, last, f"faults inside {system}", "are")
-    if os.path.exists(targets.kill_switch):  # noqa: PTH110  # as the guard asks
-        raise UsageError(f"{KILLED}{targets.kill_switch}; remove it when load is allowed again")
-    try:
-        targets.credentials(os.environ)
-    except SecretError as error:
-        raise UsageError(str(error)) from None
-    for system in controlled(plan):
-        _headers(targets.control(system))
+    if killed := targets.killed():
+        raise UsageError(f"{killed}; remove it when load is allowed again")
+    for place in (*targets.systems.values(), *map(targets.control, controlled(plan))):
+        _headers(place)
 
 
 def _check_window(window: Window, moment: float, last: float, what: str, are: str) -> None:

@@ -4,7 +4,6 @@ It stands in front of every probe, and of whatever switches a fault on or keeps 
 stays would be worse than the request that ends it.
 """
 
-import os
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -15,10 +14,16 @@ from faults.kinds.base import FaultError
 from model.plan import Plan
 from model.rate import Rate
 from model.target_checks import PROBES, controlled
-from model.targets import KILLED, Network, Window, host_and_port, undeclared
+from model.targets import Network, Window, astray, host_and_port
 
 LOOK_UP = 2.0
 """Seconds between two look-ups of a name [A]."""
+
+
+def leads_to(url: str) -> tuple[str, ...]:
+    """Return the addresses that the name in an address resolves to, each once; raises OSError or UnicodeError."""
+    entries = socket.getaddrinfo(*host_and_port(url), type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 class Load(Protocol):
@@ -38,7 +43,7 @@ class Name:
     """A name that must go on leading where it was declared to lead."""
 
     def __init__(self, url: str, networks: Iterable[Network]) -> None:
-        self._host, self._port = host_and_port(url)
+        self._url = url
         self._networks = tuple(networks)
         self._due = 0.0
         self._astray = ""
@@ -47,17 +52,14 @@ class Name:
         """Say where else the name leads; empty: nowhere. One without an address at the moment leads nowhere."""
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + LOOK_UP
-            self._astray = next((address for address in self._addresses() if self._elsewhere(address)), "")
-        return f"{self._host} leads to {self._astray}, which the targets file doesn't declare" if self._astray else ""
+            self._astray = astray(host_and_port(self._url)[0], self._addresses(), self._networks)
+        return self._astray
 
-    def _addresses(self) -> list[str]:
+    def _addresses(self) -> tuple[str, ...]:
         try:
-            return [str(entry[4][0]) for entry in socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)]
+            return leads_to(self._url)
         except (OSError, UnicodeError):
-            return []
-
-    def _elsewhere(self, address: str) -> bool:
-        return undeclared(address, self._networks)
+            return ()
 
 
 class Gate:
@@ -106,8 +108,8 @@ class Gate:
         """Say why nothing may leave at this moment; empty: it may."""
         closed = self._targets.window.closed(self._clock())
         inside = self._windows[target].closed(self._clock()) if target in self._windows else ""
-        if os.path.exists(self._targets.kill_switch):  # noqa: PTH110  # as the workers' guard asks
-            return f"{KILLED}{self._targets.kill_switch}"
+        if killed := self._targets.killed():
+            return killed
         if closed or inside:
             return closed or f"of faults inside {target}, {inside}"
-        return next((astray for name in self._names[target] if (astray := name.astray())), "")
+        return next((elsewhere for name in self._names[target] if (elsewhere := name.astray())), "")

@@ -18,8 +18,8 @@ from reports.thresholds import edge, edges, thresholds
 OUTCOMES = ("ok", "refused", "reset", "timeout", "http_4xx", "http_5xx", "invalid")
 ARRIVALS = ("ok", "failed", "dropped", "unfinished")
 WRITES = (
-    *("submit", "intake", "accept", "request_papers", "request_fee"),
-    *("process", "finish", "stop", "return_result", "pay"),
+    *("submit", "intake", "forward", "accept", "request_papers", "request_fee"),
+    *("process", "finish", "stop", "return_result", "order_payment"),
     *(book.operation for book in BOOKS.values() if book.operation),
 )
 """Operations of the ledger."""

@@ -3,13 +3,14 @@
 import csv
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Event, Thread
-from typing import Any, TextIO
+from typing import Any
 
 import httpx
 
-from model import hamlets, places
+from model import centres, hamlets, places, procedures
 from model.links import province_system
 from model.plan import Plan
 from model.record import EventLog, Record
@@ -18,8 +19,21 @@ PAGE = 1000
 """Dossiers that one listing request asks for."""
 TIMEOUT = 5.0
 """Seconds that a request may take."""
-PATHS = {"before": "staged", "after": "moved"}
-"""What a province lists, before and after."""
+COUNTING = 60.0
+"""Seconds that counting and hashing all that there is may take: 6 s for 100,000 dossiers on an idle machine."""
+LISTINGS = {
+    "before": (("stock", "before", "staged"), ("accounts", "before", "staged-accounts")),
+    "after": (
+        ("stock", "held", "held"),
+        ("accounts", "after", "moved-accounts"),
+        ("accounts", "held", "held-accounts"),
+    ),
+}
+"""What a province lists before and after: table of the record, moment in it, name of the listing.
+
+The dossiers that it has moved aren't asked for: the audit finds them where anybody looks a dossier up. Those with a
+code that several have are looked up besides, by their code and their old province.
+"""
 AGAIN = 0.25
 """Seconds after which a system that can't be reached is asked again."""
 
@@ -38,7 +52,7 @@ class Migration:
         plan: The campaign.
         addresses: System name -> ``host:port``, past every proxy.
         token: What opens the systems' control API.
-        record: Gets the table ``stock``.
+        record: Gets the tables ``stock`` and ``accounts``.
         events: Of the record.
     """
 
@@ -49,6 +63,7 @@ class Migration:
         self._token = token
         self._record = record
         self._events = events
+        self._shared: dict[str, list[tuple[str, str]]] = {}
         self._over = Event()
         self._threads: list[Thread] = []
 
@@ -110,33 +125,59 @@ class Migration:
         return None
 
     def _read(self, moment: str, system: str) -> None:
-        """Write one listing of a province into the record, and its counts and hash into an event."""
-        count, accounts, reason, holdings = 0, 0, "", {}
-        with self._spool("stock", moment, system) as file, self._spool("accounts", moment, system) as people:
-            try:
-                with httpx.Client(timeout=TIMEOUT, trust_env=False) as client:
-                    base = f"http://{self._addresses[system]}/migration"
-                    count = _write(file, moment, system, _listed(client, f"{base}/{PATHS[moment]}"))
-                    accounts = _write_accounts(
-                        people, moment, system, _listed(client, f"{base}/{PATHS[moment]}-accounts")
-                    )
-                    holdings = client.get(f"{base}/holdings").raise_for_status().json()[moment]
-            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-                reason = f"{type(error).__name__}: {error}"
+        """Write a province's listings into the record, and its counts and hashes into an event."""
+        counts, reason, holdings = Counter[str](), "", {}
+        base = f"http://{self._addresses[system]}/migration"
+        try:
+            with httpx.Client(timeout=TIMEOUT, trust_env=False) as client:
+                for table, label, name in LISTINGS[moment]:
+                    items = _listed(client, f"{base}/{name}")
+                    noted = self._noted(system, items) if name == "staged" else items
+                    counts[table] += self._copy(table, label, system, noted)
+                if moment == "after":
+                    counts["stock"] += self._copy("stock", "found", system, self._found(client, system, base))
+                answer = client.get(f"{base}/holdings", timeout=COUNTING)
+                holdings = answer.raise_for_status().json()[moment]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            reason = f"{type(error).__name__}: {error}"
         self._events.write(
             "migration_read",
             system=system,
             moment=moment,
-            dossiers=count,
-            accounts=accounts,
+            dossiers=counts["stock"],
+            accounts=counts["accounts"],
             complete=not reason,
             reason=reason,
             holdings=holdings,
         )
 
-    def _spool(self, table: str, moment: str, system: str) -> TextIO:
-        path = self._record.spool(table, f"{system.replace(':', '-')}-{moment}")
-        return path.open("w", encoding="utf-8", newline="")
+    def _noted(self, system: str, items: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Pass on what there was, and note which dossiers have a code that another old province issued as well."""
+        issued: dict[str, list[str]] = defaultdict(list)
+        for item in items:
+            issued[item["code"]].append(item["old_province"])
+            yield item
+        self._shared[system] = [(code, home) for code, homes in issued.items() if len(homes) > 1 for home in homes]
+
+    def _found(self, client: httpx.Client, system: str, base: str) -> Iterator[dict[str, Any]]:
+        """Look those up, each by its code and the old province that issued it; yields what is found."""
+        for code, home in self._shared.get(system, ()):
+            answer = client.get(f"{base}/dossiers/{code}", params={"old_province": home})
+            if answer.status_code != httpx.codes.NOT_FOUND:
+                found = answer.raise_for_status().json()
+                yield {**found, "code": code, "old_province": home, "new_code": found["code"]}
+
+    def _copy(self, table: str, moment: str, system: str, items: Iterator[dict[str, Any]]) -> int:
+        """Write a row for each item: its fields, and the place that it is in or belongs to; returns how many."""
+        path, count = self._record.spool(table, f"{system.replace(':', '-')}-{moment}"), 0
+        fields = _dossier if table == "stock" else _account
+        with path.open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            for item in items:
+                place = item["commune"] if moment in ("after", "found") else expected(item)
+                rows.writerow([moment, system, *fields(item, place)])
+                count += 1
+        return count
 
 
 def _listed(client: httpx.Client, address: str) -> Iterator[dict[str, Any]]:
@@ -147,28 +188,25 @@ def _listed(client: httpx.Client, address: str) -> Iterator[dict[str, Any]]:
         cursor = page["next"]
 
 
-def _write(file: TextIO, moment: str, system: str, items: Iterator[dict[str, Any]]) -> int:
-    rows, count = csv.writer(file, lineterminator="\n"), 0
-    for item in items:
-        commune = item["commune"] if moment == "after" else expected(item["legacy_commune"], item["hamlet"])
-        names = ("hash", "state", "sequence", "archived")
-        attachments = json.dumps(item["attachments"], separators=(",", ":"), sort_keys=True)
-        unit = (item["code"], item["key"], item["province"], commune)
-        rows.writerow([moment, system, *unit, *(item[name] for name in names), attachments])
-        count += 1
-    return count
+def _dossier(item: dict[str, Any], place: str) -> Sequence[object]:
+    history, attachments = (
+        json.dumps(item[name], separators=(",", ":"), sort_keys=True) for name in ("history", "attachments")
+    )
+    content = item["hash"], history, item["archived"], attachments
+    return item["code"], item["key"], item["province"], place, *content, item["old_province"], item.get("new_code", "")
 
 
-def _write_accounts(file: TextIO, moment: str, system: str, items: Iterator[dict[str, Any]]) -> int:
-    rows, count = csv.writer(file, lineterminator="\n"), 0
-    for item in items:
-        commune = item["commune"] if moment == "after" else expected(item["legacy_commune"], item["hamlet"])
-        rows.writerow([moment, system, item["name"], item["role"], item["province"], commune, item["hash"]])
-        count += 1
-    return count
+def _account(item: dict[str, Any], place: str) -> Sequence[object]:
+    return item["name"], item["role"], item["province"], place, item["hash"]
 
 
-def expected(legacy_commune: str, hamlet: str) -> str:
-    """Return the commune that a dossier or officer belongs to now, by the official table; empty where nobody knows."""
-    unit = places.successors(legacy_commune)
-    return (hamlets.successor(unit, hamlet) if unit else None) or ""
+def expected(item: Mapping[str, Any]) -> str:
+    """Return where a dossier or officer belongs now, by the official table; empty where nobody knows.
+
+    That is a commune, or the province's centre: for what was filed with a district for a procedure that the province
+    decides now.
+    """
+    if item["district"] and "procedure" in item and procedures.procedures()[item["procedure"]].level == "tỉnh":
+        return centres.centre(item["province"])
+    unit = places.successors(item["legacy_commune"])
+    return (hamlets.successor(unit, item["hamlet"]) if unit else None) or ""

@@ -13,12 +13,13 @@ from model.migration import Migration
 from model.plan import Objective, Phase, Plan, Replay
 from reports.indicators import samples_needed
 from scenarios.catalogue import EXPECTED
+from scenarios.schedule import per_phase
 
 MANY_LINKS = 12
 
 
 def show(plan: Plan, console: Console) -> None:
-    """Print the resolved timeline, arrivals, links and whether each objective gets the samples that it needs."""
+    """Print the resolved timeline, the seed's arrivals, links, and whether each objective gets enough samples."""
     console.print(f"[bold]{plan.name}[/]  {plan.title}", highlight=False)
     if plan.purpose:
         console.print(plan.purpose.strip(), style="dim", highlight=False, markup=False)
@@ -66,7 +67,7 @@ def _calls(plan: Plan, journey: str) -> Mapping[str, float]:
 
 def _expected_journeys(plan: Plan, phase: Phase) -> dict[str, float]:
     """Estimate the arrivals of a phase on each journey: by weight, or as recorded."""
-    weights: Mapping[str, float] = plan.load.journeys
+    weights: Mapping[str, float] = plan.mix(phase)
     if isinstance(phase.curve, Replay):
         weights = Counter(who.journey for who in phase.curve.recording.who)
     each = plan.load.scale * phase.arrivals / sum(weights.values())
@@ -102,19 +103,20 @@ def _share(plan: Plan, objective: Objective) -> float:
 
 def _phases(plan: Plan) -> Table:
     table = Table(title="timeline", title_justify="left", box=None, pad_edge=False)
-    for name in ("from s", "to s", "phase", "arrivals/s", "arrivals", "requests/s"):
+    for name in ("from s", "to s", "phase", "arrivals/s", "arrivals", "requests/s ≈"):
         table.add_column(name, justify="left" if name == "phase" else "right")
-    for start, end, phase in plan.spans():
+    drawn = per_phase(plan)
+    for index, (start, end, phase) in enumerate(plan.spans()):
         requests = sum(expected_requests(plan, [phase]).values())
         table.add_row(
             f"{start:g}",
             f"{end:g}",
             phase.name,
             _rates(plan, phase),
-            f"{plan.load.scale * phase.arrivals:.0f}",
+            f"{drawn[index]}",
             f"{requests / phase.duration:.0f}",
         )
-    table.add_row("", f"{plan.duration:g}", "all", "", f"{plan.arrivals:.0f}", "", style="bold")
+    table.add_row("", f"{plan.duration:g}", "all", "", f"{drawn.total()}", "", style="bold")
     return table
 
 

@@ -1,31 +1,34 @@
 """Free ports, chosen below the range from which the kernel takes the ports of outgoing connections and of port 0.
 
-Each process takes them from a block of its own, whose first port it keeps bound: two runs on one machine never choose
+Each process takes them from blocks of its own, whose first ports it keeps bound: two runs on one machine never choose
 the same one, not even while a system that listens on it is restarted.
 """
 
 import random
 import socket
+from collections import deque
 from collections.abc import Iterator
 
 LOOPBACK = "127.0.0.1"
 _LOWEST, _HIGHEST = 15000, 32000
 _BLOCK = 100
 """Ports of a block: a run with every system and 34 provinces takes fewer."""
+_KEPT = 10
+"""Blocks that a process holds on to; one that takes more gives the oldest back."""
 
 
 def free_ports() -> Iterator[int]:
-    """Yield ports of 127.0.0.1 that nobody listens on, none twice."""
+    """Yield ports of 127.0.0.1 that nobody listens on; none again of the last ten blocks."""
     while True:
         yield from _BLOCKS.rest()
         _BLOCKS.take()
 
 
 class _Blocks:
-    """The block of this process; another one once it is used up."""
+    """The blocks of this process: another one once the last is used up."""
 
     def __init__(self) -> None:
-        self._marker: socket.socket | None = None
+        self._markers: deque[socket.socket] = deque()
         self._left: Iterator[int] = iter(())
 
     def rest(self) -> Iterator[int]:
@@ -41,9 +44,10 @@ class _Blocks:
         for first in random.SystemRandom().sample(range(_LOWEST, _HIGHEST, _BLOCK), (_HIGHEST - _LOWEST) // _BLOCK):
             marker = _bound(first)
             if marker:
-                if self._marker:
-                    self._marker.close()
-                self._marker, self._left = marker, iter(range(first + 1, first + _BLOCK))
+                self._markers.append(marker)
+                if len(self._markers) > _KEPT:
+                    self._markers.popleft().close()
+                self._left = iter(range(first + 1, first + _BLOCK))
                 return
         raise OSError(f"no free ports between {_LOWEST} and {_HIGHEST}")
 

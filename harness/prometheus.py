@@ -27,6 +27,8 @@ FOLDER = "prometheus"
 """Of the record: configuration, rules, targets, and data that is to be kept."""
 READY_WITHIN = 20.0
 """Seconds in which it must be ready."""
+LOOK_AGAIN = 0.05
+"""Seconds between two looks whether it is: there is nothing to wait on but its answer."""
 SCRAPED_WITHIN = 15.0
 """Seconds in which one more scrape of the conductor must come."""
 RETENTION = "36500d"
@@ -74,13 +76,9 @@ class Prometheus:
 
     def wait(self) -> None:
         """Wait until it is ready; raises HarnessError where it doesn't come up."""
-        deadline = time.monotonic() + READY_WITHIN
-        api = Api(self.url)
-        while not api.ready():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise HarnessError(f"prometheus didn't come up; see {self._log}")
-            time.sleep(0.05)
+        if not becomes_ready(self.url, lambda: self.process.poll() is None):
+            self.stop()
+            raise HarnessError(f"prometheus didn't come up; see {self._log}")
 
     def stop(self) -> None:
         """End it: SIGTERM, then SIGKILL."""
@@ -91,6 +89,16 @@ class Prometheus:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def becomes_ready(url: str, runs: Callable[[], bool]) -> bool:
+    """Wait until a Prometheus is ready; False where it doesn't run any more, or takes too long."""
+    api, deadline = Api(url), time.monotonic() + READY_WITHIN
+    while not api.ready():
+        if not runs() or time.monotonic() > deadline:
+            return False
+        time.sleep(LOOK_AGAIN)
+    return True
 
 
 class NoMonitor:

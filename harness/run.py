@@ -297,6 +297,7 @@ def send_load(
     parts.watchdog.set_t0(t0)
     timeline, drill = schedule(plan, parts, progress, unattended, generator)
     parts.stack.announce_cutover(t0)
+    parts.stack.announce_connection(t0)
     generator.begin(t0)
     parts.events.write("t0", monotonic=t0)
     timeline.start()
@@ -325,7 +326,7 @@ def schedule(
 ) -> tuple[Timeline, Drill]:
     """Put the faults on the run's clock, and what decides about them beside it."""
     stack = parts.stack
-    site = Site(parts.proxies, stack, stack.addresses, stack.token)
+    site = Site(parts.proxies, stack, stack.addresses, stack.token, paths=plan.stack.paths)
     if plan.targets is not None:
         gate = Gate(plan, generator)
         site = replace(site, questions=stack.questions(), strangers=stack.strangers(), admit=gate.admit)

@@ -1,6 +1,6 @@
-"""Does every drill find what it looks for, and nothing else? Runs them, healthy and with each seeded defect.
+"""Does every campaign find what it looks for, and nothing else? Runs them, healthy and with each seeded defect.
 
-A healthy system must pass; a defect must fail, and by a check that is meant to see it (``seen_by`` in mocks.defects).
+A healthy system must pass; a defect must fail, and by a check that is meant to see it: the campaign's ``weaknesses``.
 """
 
 import json
@@ -10,22 +10,24 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from string import ascii_lowercase
-from typing import Any
+from string import ascii_letters
+from typing import IO
 
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from harness.errors import UsageError
-from mocks.defects import DEFECTS
 from model.books import keepers
 from model.plan import Plan
 
 PATIENCE = 600.0
-"""Seconds after which a run is given up: three times the longest that a drill may take."""
+"""Seconds after which a run is interrupted: three times the longest that a campaign may take."""
+FAREWELL = 60.0
+"""Seconds that an interrupted run has to heal what it broke, before it is killed and its watchdog heals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,13 @@ class Case:
         campaign: A shipped one.
         seed: Of the run.
         defect: Seeded defect that is on; None: healthy.
+        seen_by: Checks that are meant to see it.
     """
 
     campaign: str
     seed: int
     defect: str | None = None
+    seen_by: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -54,8 +58,9 @@ class Trial:
 
     Attributes:
         case: Which.
-        verdict: pass, fail, inconclusive, or ``exit N`` where there is none.
-        checks: What failed: categories of the audit, indicators of objectives, ``alerts``, ``crash``.
+        verdict: pass, fail, inconclusive, or ``exit N`` or ``timed out`` where there is none.
+        checks: What failed: ``failed`` in verdict.json.
+        indicators: Of each objective of the campaign, by its name.
         reasons: The verdict's own.
         seconds: It took.
         right: Whether it ended as it must.
@@ -64,16 +69,22 @@ class Trial:
     case: Case
     verdict: str
     checks: tuple[str, ...]
+    indicators: Mapping[str, str]
     reasons: tuple[str, ...]
     seconds: float
     right: bool
+
+    def kind(self, check: str) -> str:
+        """Return what a check is about: an objective's indicator, a category of the audit."""
+        return self.indicators.get(check, check.rpartition(": ")[2])
 
 
 def cases(plans: Mapping[str, Plan], seeds: int, defects: Sequence[str] = ()) -> Iterator[Case]:
     """Yield every case of some campaigns: each weakness, and health seed by seed; or only some defects."""
     for name, plan in plans.items():
-        weaknesses = plan.drill.weaknesses if plan.drill else ()
-        yield from (Case(name, plan.seed, defect) for defect in weaknesses if not defects or defect in defects)
+        for defect, seen_by in plan.weaknesses.items():
+            if not defects or defect in defects:
+                yield Case(name, plan.seed, defect, seen_by)
     if not defects:
         yield from healthy(plans, seeds)
 
@@ -109,7 +120,7 @@ def run(chosen: Iterable[Case], out: Path, jobs: int, toxiproxy: str, console: C
     """
     waiting = list(chosen)
     if not waiting:
-        raise UsageError("nothing to try: no drill has this defect among its weaknesses (see `thongsuot list`)")
+        raise UsageError("nothing to try: no campaign has this defect among its weaknesses (see `thongsuot list`)")
     out.mkdir(parents=True, exist_ok=True)
     trials = []
     pool = ThreadPoolExecutor(jobs)
@@ -131,59 +142,67 @@ def _try(case: Case, out: Path, toxiproxy: str) -> Trial:
     command += ["--unattended", *(["--defect", case.defect] if case.defect else [])]
     began = time.monotonic()
     with (out / f"{case.name}.log").open("wb") as log:
-        done = subprocess.run(
-            [sys.executable, "-c", "from harness.cli import main; main()", *command],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            timeout=PATIENCE,
-            check=False,
-        )
+        ended = _wait([sys.executable, "-c", "from harness.cli import main; main()", *command], log)
     path = folder / "verdict.json"
     found = json.loads(path.read_text()) if path.exists() else {}
-    verdict = str(found.get("verdict", f"exit {done.returncode}"))
-    checks = tuple(sorted(failed_checks(found)))
+    verdict = ended if ended == "timed out" else str(found.get("verdict", ended))
+    checks = tuple(found.get("failed", ()))
+    indicators = {objective["name"]: objective["indicator"] for objective in found.get("objectives", ())}
     right = is_right(case, verdict, checks)
     if right:
         shutil.rmtree(folder)
-    return Trial(case, verdict, checks, tuple(found.get("reasons", ())), round(time.monotonic() - began, 1), right)
+    reasons, seconds = tuple(found.get("reasons", ())), round(time.monotonic() - began, 1)
+    return Trial(case, verdict, checks, indicators, reasons, seconds, right)
 
 
-def failed_checks(verdict: Mapping[str, Any]) -> set[str]:
-    """Name what failed in a ``verdict.json``."""
-    harmed = (*verdict.get("integrity", {}).items(), *verdict.get("books", {}).items())
-    found = {name for name, codes in harmed if isinstance(codes, list) and codes}
-    found |= {result["indicator"] for result in verdict.get("objectives", ()) if result["verdict"] == "fail"}
-    return found | ({"alerts"} if any(a.get("verdict") == "fail" for a in verdict.get("alerts", ())) else set())
+def _wait(command: Sequence[str], log: IO[bytes]) -> str:
+    """Run a command and say how it ended; one that hangs is asked to end, so that it heals, and killed if need be."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        return f"exit {process.wait(PATIENCE)}"
+    except subprocess.TimeoutExpired:
+        process.terminate()  # SIGINT is ignored by what was started in the background
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(FAREWELL)
+        return "timed out"
+    finally:
+        process.kill()
+        process.wait()
 
 
 def is_right(case: Case, verdict: str, checks: Sequence[str]) -> bool:
     """Tell whether a case ended as it must."""
     if case.defect is None:
         return verdict == "pass"
-    return verdict == "fail" and bool(set(checks) & set(DEFECTS[case.defect].seen_by))
+    return verdict == "fail" and bool(set(checks) & set(case.seen_by))
 
 
 def matrix(trials: Sequence[Trial]) -> Group:
-    """Return which check saw which defect: ● saw it and is meant to, ○ saw it as well; · is meant to and didn't."""
+    """Return which kind of check saw which defect, and which checks of those that are meant to.
+
+    ● saw it and is meant to, ○ saw it as well; · is meant to and didn't.
+    """
     tried = sorted((trial for trial in trials if trial.case.defect), key=lambda trial: trial.case.defect or "")
-    found = sorted({check for trial in tried for check in (*trial.checks, *_meant(trial))})
-    letters = dict(zip(found, ascii_lowercase, strict=False))
-    table = Table("defect", "run", *letters.values(), box=None, padding=(0, 1, 0, 0), header_style="bold")
+    kinds = sorted({trial.kind(check) for trial in tried for check in (*trial.checks, *trial.case.seen_by)})
+    letters = dict(zip(kinds, ascii_letters[: len(kinds)], strict=True))
+    table = Table("defect", "run", *letters.values(), "seen by", box=None, padding=(0, 1, 0, 0), header_style="bold")
     for trial in tried:
-        row = (str(trial.case.defect), trial.case.campaign.partition("-")[0])
-        table.add_row(*row, *(_mark(trial, check) for check in letters))
-    return Group(table, Text(" · ".join(f"{letter}\N{NO-BREAK SPACE}{check}" for check, letter in letters.items())))
+        seen_by = ", ".join(check for check in trial.case.seen_by if check in trial.checks)
+        table.add_row(
+            str(trial.case.defect),
+            trial.case.campaign.partition("-")[0],
+            *(_mark(trial, kind) for kind in letters),
+            seen_by,
+        )
+    return Group(table, Text(" · ".join(f"{letter}\N{NO-BREAK SPACE}{kind}" for kind, letter in letters.items())))
 
 
-def _meant(trial: Trial) -> tuple[str, ...]:
-    return DEFECTS[trial.case.defect].seen_by if trial.case.defect else ()
-
-
-def _mark(trial: Trial, check: str) -> str:
-    if check in trial.checks:
-        return "●" if check in _meant(trial) else "○"
-    return "·" if check in _meant(trial) else ""
+def _mark(trial: Trial, kind: str) -> str:
+    failed = {check for check in trial.checks if trial.kind(check) == kind}
+    meant = {check for check in trial.case.seen_by if trial.kind(check) == kind}
+    if failed:
+        return "●" if failed & meant else "○"
+    return "·" if meant else ""
 
 
 def _line(trial: Trial, number: int, total: int) -> Text:

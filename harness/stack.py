@@ -154,14 +154,31 @@ class Stack(ABC):
         """
         if self._plan.cutover is None:
             return
-        at = time.time() - time.monotonic() + t0 + self._plan.cutover.at
-        content = {"at": at, "redirect": self._plan.cutover.redirect}
+        content = {"at": _on_the_wall(t0) + self._plan.cutover.at, "redirect": self._plan.cutover.redirect}
         told = [province_system(code) for code in self._plan.stack.provinces]
         for system in (*told, *({"codes"} & self.addresses.keys())):
-            address = self.addresses[system]
-            answer = ask(address, "PUT", "/control/cutover", content, {"Authorization": f"Bearer {self.token}"})
-            if answer.status != 200:
-                raise HarnessError(f"{system} didn't take T_cutover: {answer.status} {answer.body[:200]!r}")
+            self._tell(system, "cutover", content, "T_cutover")
+
+    def announce_connection(self, t0: float) -> None:
+        """Tell portal and provinces when the unconnected communes are connected; raises HarnessError otherwise.
+
+        Args:
+            t0: Monotonic seconds.
+        """
+        stack = self._plan.stack
+        if not stack.unconnected:
+            return
+        at = _on_the_wall(t0) + (self._plan.duration if stack.connected_at is None else stack.connected_at)
+        for system in ("national", *(province_system(code) for code in stack.provinces)):
+            self._tell(system, "connection", {"at": at}, "when communes are connected")
+        self._events.write("communes_unconnected", communes=list(stack.unconnected), until=at)
+
+    def _tell(self, system: str, what: str, content: Mapping[str, float], name: str) -> None:
+        """Tell a system what the clock holds for it; raises HarnessError where it doesn't take it."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer = ask(self.addresses[system], "PUT", f"/control/{what}", content, headers)
+        if answer.status != 200:
+            raise HarnessError(f"{system} didn't take {name}: {answer.status} {answer.body[:200]!r}")
 
     def _config(self, group: Group) -> dict[str, object]:
         """Return what ``mocks.serve`` reads."""
@@ -177,6 +194,8 @@ class Stack(ABC):
             "stock": stock(self._plan),
             "capacity": msgspec.to_builtins(self._plan.stack.capacity),
             "one_level": self._plan.stack.one_level,
+            "paths": self._plan.stack.paths,
+            "unconnected": self._plan.stack.unconnected,
         }
 
     def people_address(self, system: str) -> str:
@@ -199,6 +218,11 @@ class Stack(ABC):
             }
             for name, address in self.addresses.items()
         }
+
+
+def _on_the_wall(t0: float) -> float:
+    """Return a moment on the monotonic clock in Unix seconds."""
+    return time.time() - time.monotonic() + t0
 
 
 class LocalStack(Stack):

@@ -3,8 +3,9 @@
 Failures: *lost* (acknowledged, then absent), *duplicated* (one key with several dossiers, or one code for several),
 *divergent* (portal and province disagree, or hold other content than was sent), *regressed* (a history with a hole or
 out of order, or without a step that was acknowledged), *phantom* (nobody attempted it), *resurrected* (refused, yet
-there), *misrouted* (wrong province or commune). No failures: *stale* (only the second reading found it), *recovered*
-(never acknowledged, yet stored). *Unread*: what couldn't be read proves nothing.
+there), *misrouted* (wrong province or commune), *misfiled* (a test among official dossiers, or an official one among
+tests). No failures: *stale* (only the second reading found it), *recovered* (never acknowledged, yet stored). *held* (a
+migration leaves it to a person). *Unread*: what couldn't be read proves nothing.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from reports.sql import text
 if TYPE_CHECKING:
     import duckdb
 
-FAILURES = ("lost", "duplicated", "divergent", "regressed", "phantom", "resurrected", "misrouted")
+FAILURES = ("lost", "duplicated", "divergent", "regressed", "phantom", "resurrected", "misrouted", "misfiled")
 PASSES = (1, 2)
-CHANNELS = {"submit": Channel.ONLINE, "intake": Channel.DIRECT}
+CHANNELS = {"submit": Channel.ONLINE, "intake": Channel.DIRECT, "forward": Channel.DIRECT}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -110,7 +111,8 @@ def audit(database: duckdb.DuckDBPyConnection, provinces: Iterable[str], events:
         events: Of the record; ``audit_read`` tells which readings are complete.
     """
     systems = _systems(database, ["national", *map(province_system, provinces)], events)
-    clear = _stage(database, systems)
+    _connections(database, events)
+    clear = _stage(database, systems, events)
     findings = tuple(finding for category in classify.CATEGORIES for finding in _findings(database, category))
     codes = {
         category: tuple(sorted({finding.code for finding in findings if finding.category == category}))
@@ -137,12 +139,21 @@ def _system(name: str, number: int, event: Mapping[str, Any], kept: int) -> Syst
     return SystemRead(name, number, dossiers, event.get("complete") is True and kept >= dossiers)
 
 
-def _stage(database: duckdb.DuckDBPyConnection, systems: Sequence[SystemRead]) -> int:
+def _connections(database: duckdb.DuckDBPyConnection, events: Sequence[Mapping[str, Any]]) -> None:
+    """Note from when on the communes that weren't connected at first owed the portal their steps, and it them."""
+    said = [event for event in events if event["event"] == "communes_unconnected"]
+    rows = [f"({text(code)}, {float(event['until'])!r})" for event in said for code in event["communes"]]
+    _table(database, "unconnected", "commune VARCHAR, since DOUBLE", rows)
+
+
+def _stage(
+    database: duckdb.DuckDBPyConnection, systems: Sequence[SystemRead], events: Sequence[Mapping[str, Any]]
+) -> int:
     """Leave the tables that the findings are made of; returns how many dossiers need no look one by one."""
     unread = {read.system for read in systems if not read.complete}
     readable = sorted({read.system for read in systems} - unread)
     _table(database, "readable", "system VARCHAR", [f"({text(system)})" for system in readable])
-    database.execute(migration.STAGES)
+    migration.stage(database, events)
     clear = screen(database)
     database.execute(classify.STAGES)
     paths = database.execute("SELECT states, operation FROM paths ORDER BY ALL").fetchall()

@@ -439,9 +439,22 @@ def strip(shares: Points, label: str) -> Markup:
     known = f"M0 15.5h{2 * len(shares)}" if any(value is not None for value in shares) else ""
     heights = {i: max(value * 14, 1.5) for i, value in enumerate(shares) if value}
     bars = "".join(f"M{2 * i} 15v-{height:.1f}h2v{height:.1f}z" for i, height in heights.items())
+    return _inline(2 * len(shares), label, _path("known", known) + _path("failing", bars))
+
+
+def spark(values: Points, label: str) -> Markup:
+    """Draw a quantity over the run as a line above zero, up to the most that it was, from each look to the next."""
+    looks = [(i, value) for i, value in enumerate(values) if value is not None]
+    most = max((value for _, value in looks), default=0.0) or 1.0
+    drawn = "L".join(f"{2 * i + 1} {15 - 13 * value / most:.1f}" for i, value in looks)
+    width = 2 * len(values)
+    return _inline(width, label, _path("known", f"M0 15.5h{width}") + _path("p50", f"M{drawn}h.1" if looks else ""))
+
+
+def _inline(width: int, label: str, drawn: Markup) -> Markup:
     return Markup(
-        '<svg class="strip" viewBox="0 0 {w} 16" width="{w}" height="16" role="img" aria-label="{label}">{a}{b}</svg>'
-    ).format(w=2 * len(shares), label=label, a=_path("known", known), b=_path("failing", bars))
+        '<svg class="strip" viewBox="0 0 {w} 16" width="{w}" height="16" role="img" aria-label="{label}">{drawn}</svg>'
+    ).format(w=width, label=label, drawn=drawn)
 
 
 def strip_label(shares: Points, end: int) -> str:

@@ -3,11 +3,12 @@
 It looks at what ``reports.screen`` suspects: ``writes`` are the rows of the ledger, ``readings`` those of reads.
 Every statement is a scan, a hash join or a grouping: linear in the number of rows, and able to spill. A dossier is
 known by the idempotency key of its creation; a *book* is what one system holds, the portal or a province; the second
-reading (pass 2) is the final one.
+reading (pass 2) is the final one. Legacy dossiers of a migration are in no book, and owe the portal nothing: they are
+in ``migrated``, and with the books in ``histories``.
 """
 
 from reports import migration
-from reports.screen import CREATIONS, PARSED, TOLD
+from reports.screen import CREATIONS, DUE, PARSED, TOLD
 
 STAGES = f"""
 CREATE TEMP TABLE creations AS
@@ -17,6 +18,7 @@ SELECT
     min(province) AS province,
     min(commune) AS commune,
     min(nullif(hash, '')) AS hash,
+    bool_or(test) AS test,
     {TOLD}
 FROM writes
 WHERE operation IN {CREATIONS}
@@ -30,8 +32,15 @@ WHERE operation IN {CREATIONS} AND event = 'ok';
 CREATE TEMP TABLE books AS
 SELECT
     system, system = 'national' AS portal, substr(system, 10) AS owner,
-    code, coalesce(key, '') AS key, province, commune, hash, state, sequence, numbers, states, occurred, applied
+    code, coalesce(key, '') AS key, province, commune, hash, test, state, sequence, numbers, states, occurred,
+    applied
 FROM ({PARSED.format(source="readings")}) ANTI JOIN legacy USING (key);
+{migration.READ}
+CREATE TEMP VIEW histories AS
+FROM (SELECT system, portal, code, key, province, commune, sequence, numbers, states, occurred FROM books)
+UNION ALL BY NAME
+SELECT system, system = 'national' AS portal, code, key, province, commune, sequence, numbers, states, occurred
+FROM migrated;
 
 CREATE TEMP TABLE presence AS
 SELECT
@@ -80,7 +89,7 @@ WHERE NOT unread AND (NOT portal OR NOT provincial OR (acknowledged.code <> '' A
 
 CREATE TEMP TABLE paths AS
 SELECT DISTINCT states, coalesce(operation, CASE states[1] WHEN 1 THEN 'submit' ELSE 'intake' END) AS operation
-FROM books LEFT JOIN creations ON books.key = creations.key
+FROM histories LEFT JOIN creations ON histories.key = creations.key
 WHERE len(states) > 0 AND len(list_filter(states, lambda state: state IS NULL)) = 0;
 
 CREATE TEMP TABLE missing_attachments AS
@@ -97,10 +106,11 @@ ANTI JOIN (FROM attachments WHERE "pass" = 2) held
     ON held.system = holders.system AND held.code = acknowledged.code AND held.hash = sent.hash;
 
 INSERT INTO lags
-SELECT province, occurred, CASE WHEN applied IS NOT NULL THEN greatest(applied - occurred, 0) END AS lag
+SELECT province, {DUE} AS occurred, CASE WHEN applied IS NOT NULL THEN greatest(applied - {DUE}, 0) END AS lag
 FROM (
     SELECT
         province.owner AS province,
+        province.commune,
         province.states[1] = 2 AS from_province,
         unnest(province.numbers) AS number,
         unnest(province.occurred) AS occurred,
@@ -110,6 +120,7 @@ FROM (
     LEFT JOIN (FROM books WHERE portal) portal ON portal.key = province.key AND portal.code = province.code
     WHERE NOT province.portal
 )
+LEFT JOIN unconnected USING (commune)
 WHERE (number > 1 OR from_province) AND occurred IS NOT NULL;
 """
 """Needs ``readable(system)``: the systems of which both readings are complete; and what ``reports.screen`` leaves."""
@@ -187,7 +198,7 @@ WITH said AS (
     FROM writes WHERE event = 'ok' AND dossier <> '' AND sequence > 0 AND state > 0
 ), missing AS MATERIALIZED (
     SELECT said.* FROM said
-    LEFT JOIN (SELECT code, numbers, states FROM books WHERE NOT portal) held ON held.code = said.dossier
+    LEFT JOIN (SELECT code, numbers, states FROM histories WHERE NOT portal) held ON held.code = said.dossier
     WHERE coalesce(held.numbers[said.sequence] <> said.sequence OR held.states[said.sequence] <> said.state, true)
 )
 SELECT code, key, province, commune, system || ': ' || detail FROM (
@@ -204,7 +215,7 @@ SELECT code, key, province, commune, system || ': ' || detail FROM (
     FROM (
         SELECT suspects.*, why
         FROM (
-            FROM books
+            FROM histories
             WHERE states IS NULL OR list_count(numbers) < len(numbers) OR list_count(states) < len(states)
                OR list_count(occurred) < len(occurred) OR numbers <> range(1, len(numbers) + 1)::INTEGER[]
                OR occurred <> list_sort(occurred) OR states IN (SELECT states FROM forbidden)
@@ -218,7 +229,7 @@ UNION ALL
 SELECT final.code, final.key, final.province, final.commune,
        format('{}: {} steps in the first reading, {} in the second',
               final.system, earlier.sequence, final.sequence)
-FROM books final
+FROM histories final
 JOIN (SELECT system, code, key, sequence FROM readings WHERE "pass" = 1) earlier
     ON earlier.system = final.system AND earlier.code = final.code AND earlier.key = final.key
 WHERE earlier.sequence > final.sequence
@@ -229,7 +240,7 @@ SELECT said.dossier, '', min(province), min(commune),
 FROM missing said
 ANTI JOIN (
     SELECT code, unnest(numbers) AS sequence, unnest(states) AS state
-    FROM books SEMI JOIN missing ON missing.dossier = books.code WHERE NOT portal
+    FROM histories SEMI JOIN missing ON missing.dossier = histories.code WHERE NOT portal
 ) held
     ON held.code = said.dossier AND held.sequence = said.sequence AND held.state = said.state
 ANTI JOIN (FROM acknowledged ANTI JOIN books ON books.code = acknowledged.code AND NOT books.portal) absent
@@ -267,6 +278,14 @@ WHERE (NOT portal AND owner <> creations.province)
    OR books.commune IS DISTINCT FROM creations.commune
 """
 
+MISFILED = """
+SELECT books.code, books.key, creations.province, creations.commune, system || CASE
+    WHEN creations.test THEN ': a test counts as an official dossier'
+    ELSE ': an official dossier counts as a test' END
+FROM books JOIN creations ON creations.key = books.key
+WHERE books.test IS DISTINCT FROM creations.test
+"""
+
 STALE = """
 SELECT coalesce(fates.code, ''), fates.key, province, commune, 'only the second reading found it '
        || CASE WHEN portal_before THEN 'in province ' || province ELSE 'at the portal' END
@@ -291,11 +310,13 @@ CATEGORIES: dict[str, str] = {
     "duplicated": _with_migration("duplicated", DUPLICATED),
     "divergent": _with_migration("divergent", DIVERGENT),
     "regressed": REGRESSED,
-    "phantom": PHANTOM,
+    "phantom": _with_migration("phantom", PHANTOM),
     "resurrected": RESURRECTED,
     "misrouted": _with_migration("misrouted", MISROUTED),
+    "misfiled": MISFILED,
     "stale": STALE,
     "recovered": RECOVERED,
+    "held": migration.HELD,
 }
 """Category -> query of (code, key, province, commune, detail)."""
 
@@ -310,5 +331,25 @@ SELECT
 """
 
 SYNC_LAG = """
-SELECT quantile_disc(lag, [0.5, 0.95, 0.99]), max(lag), count(lag) FROM lags
+WITH slots AS (
+    SELECT floor(lag * 1000) AS slot, count(*) AS n FROM lags WHERE lag IS NOT NULL GROUP BY slot
+), reached AS (
+    SELECT *, sum(n) OVER (ORDER BY slot) AS upto FROM slots
+), wanted AS (
+    SELECT share, ceil(share * total) AS place, slot, upto - n AS before
+    FROM reached, (SELECT unnest([0.5, 0.95, 0.99]) AS share), (SELECT sum(n) AS total FROM slots)
+    WHERE place > before AND place <= upto
+), within AS (
+    SELECT share, place, lag, before + sum(count(*)) OVER (PARTITION BY share ORDER BY lag) AS upto
+    FROM lags JOIN wanted ON floor(lag * 1000) = slot
+    GROUP BY share, place, lag, before
+), quantiles AS (
+    SELECT list(lag ORDER BY share) AS lags
+    FROM (SELECT share, min(lag) AS lag FROM within WHERE upto >= place GROUP BY share)
+)
+SELECT quantiles.lags, longest, samples FROM quantiles, (SELECT max(lag) AS longest, count(lag) AS samples FROM lags)
+"""
+"""The order statistics themselves, by way of a histogram of milliseconds: sorting all lags would take them into memory.
+
+Its row: those of 50, 95 and 99 %, the longest lag, and how many there are.
 """

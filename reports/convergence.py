@@ -25,10 +25,14 @@ CROSSINGS = f"""
 CREATE TEMP TABLE IF NOT EXISTS crossings AS
 SELECT province, occurred - {{zero}} AS occurred, occurred - {{zero}} + lag AS applied FROM lags
 UNION ALL
-SELECT portal.province, portal.occurred[1] - {{zero}}, greatest(province.applied[1], portal.occurred[1]) - {{zero}}
+SELECT
+    portal.province, greatest(portal.occurred[1], since) - {{zero}},
+    CASE WHEN province.applied[1] IS NOT NULL
+         THEN greatest(province.applied[1], portal.occurred[1], since) - {{zero}} END
 FROM (FROM ({FINAL}) ANTI JOIN legacy USING (key) WHERE system = 'national') portal
 LEFT JOIN (FROM ({FINAL}) ANTI JOIN legacy USING (key) WHERE system <> 'national') province
     ON coalesce(province.key, '') = coalesce(portal.key, '') AND province.code = portal.code
+LEFT JOIN unconnected ON unconnected.commune = portal.commune
 WHERE portal.states[1] = 1 AND portal.occurred[1] IS NOT NULL
 """
 

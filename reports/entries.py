@@ -1,8 +1,9 @@
-"""The audit of books besides dossiers: documents, verifications, calls, alerts, reports. See model/books.py.
+"""The audit of books besides dossiers: documents, verifications, payments, calls, reports. See model/books.py.
 
 *Lost*: acknowledged, and fewer entries than were acknowledged. *Duplicated*: an owner has it more than once.
-*Divergent*: with other content than was sent. *Phantom*: nobody attempted it. *Unfounded*: nothing backs it: a
-verification without a database's receipt. *Unread*: acknowledged, and a keeper of the book couldn't be read.
+*Divergent*: with other content than was sent. *Misrouted*: somebody has it for whom it wasn't. *Phantom*: nobody
+attempted it. *Unfounded*: nothing backs it: a verification without a database's receipt, or told with another one.
+*Unread*: acknowledged, and a keeper of the book couldn't be read.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model.books import BOOKS, keepers
+from model.books import BOOKS, PROBE, keepers
 from model.plan import Stack
+from reports import payments
 from reports.sql import text
 
 if TYPE_CHECKING:
@@ -20,24 +22,49 @@ if TYPE_CHECKING:
 
 PASSES = (1, 2)
 
-STAGES = """
+STAGES = f"""
 CREATE TEMP TABLE book_owed AS
 SELECT
-    book, key, min(province) AS province,
+    book, CASE WHEN of_dossiers THEN dossier ELSE key END AS key, min(province) AS province,
     max(sequence) FILTER (event = 'ok') AS acknowledged,
     max(nullif(hash, '')) AS hash,
     min(book) IN (FROM unread_books) AS unread
 FROM ledger JOIN books_of_operations USING (operation)
-GROUP BY book, key;
+GROUP BY ALL;
 
 CREATE TEMP TABLE book_held AS
 SELECT book, key, owner, count(*) AS copies, min(value) AS lowest, max(value) AS highest
 FROM entries
-WHERE "pass" = 2
+WHERE "pass" = 2 AND NOT starts_with(key, {text(PROBE)})
+GROUP BY ALL;
+
+CREATE TEMP TABLE book_said AS
+SELECT DISTINCT
+    book, key, event, split_part(entry, '=', 1) AS owner, split_part(entry, '=', 2) AS value
+FROM (
+    SELECT book, key, event, unnest(string_split(entries, ' ')) AS entry
+    FROM ledger JOIN books_of_operations USING (operation)
+    WHERE entries <> ''
+);
+
+CREATE TEMP TABLE book_due AS
+SELECT book, key, list(DISTINCT owner ORDER BY owner) AS owners
+FROM (
+    SELECT book, key, owner FROM book_said WHERE event = 'invoke'
+    UNION ALL
+    SELECT comes_back.book, back.key, 'H' || sent.province
+    FROM comes_back
+    JOIN books_of_operations USING (book)
+    JOIN ledger back ON back.operation = books_of_operations.operation
+    JOIN books_of_operations origin ON origin.book = comes_back.origin
+    JOIN ledger sent ON sent.operation = origin.operation AND sent.key = back.dossier
+)
 GROUP BY ALL;
 
 CREATE TEMP TABLE book_kept AS
 SELECT book, key, count(*) AS owners FROM book_held GROUP BY ALL;
+
+{payments.STAGES}
 """
 
 LOST = """
@@ -54,6 +81,13 @@ FROM book_held JOIN book_owed ON book_owed.book = book_held.book AND book_owed.k
 WHERE hash IS NOT NULL AND (lowest <> hash OR highest <> hash)
 """
 
+MISROUTED = """
+SELECT book_held.book, book_held.key, owner || ' has it; it was for ' || array_to_string(owners[:3], ', ')
+    || CASE WHEN len(owners) > 3 THEN format(' and {} others', len(owners) - 3) ELSE '' END
+FROM book_held JOIN book_due ON book_due.book = book_held.book AND book_due.key = book_held.key
+WHERE NOT list_contains(owners, owner)
+"""
+
 PHANTOM = """
 SELECT book_held.book, book_held.key, owner || ' has it; nobody attempted it'
 FROM book_held SEMI JOIN books_of_operations ON books_of_operations.book = book_held.book
@@ -67,14 +101,21 @@ ANTI JOIN book_held AS proof
     ON proof.book = backings.backing AND proof.key = book_held.key AND proof.owner = book_held.owner
     AND proof.lowest = book_held.lowest AND proof.highest = book_held.highest
 WHERE backing NOT IN (FROM unread_books)
+UNION ALL
+SELECT book_said.book, book_said.key,
+    format('{} was told to have given {}; the books have {}', book_said.owner, value, coalesce(lowest, 'nothing'))
+FROM book_said LEFT JOIN book_held
+    ON book_held.book = book_said.book AND book_held.key = book_said.key AND book_held.owner = book_said.owner
+WHERE event = 'ok' AND lowest IS DISTINCT FROM value AND book_said.book NOT IN (FROM unread_books)
 """
 
 CATEGORIES = {
-    "lost": LOST,
+    "lost": f"{LOST} UNION ALL {payments.LOST}",
     "duplicated": DUPLICATED,
-    "divergent": DIVERGENT,
+    "divergent": f"{DIVERGENT} UNION ALL {payments.DIVERGENT}",
+    "misrouted": MISROUTED,
     "phantom": PHANTOM,
-    "unfounded": UNFOUNDED,
+    "unfounded": f"{UNFOUNDED} UNION ALL {payments.UNFOUNDED}",
 }
 """Category -> query of (book, key, detail)."""
 
@@ -163,11 +204,16 @@ def _unread(
 
 
 def _stage(database: duckdb.DuckDBPyConnection, unread: set[str]) -> None:
-    operations = [f"({text(book.operation)}, {text(name)})" for name, book in BOOKS.items() if book.operation]
+    operations = [
+        f"({text(book.operation)}, {text(name)}, {book.of_dossiers})" for name, book in BOOKS.items() if book.operation
+    ]
     backings = [f"({text(name)}, {text(book.backing)})" for name, book in BOOKS.items() if book.backing]
+    returns = [f"({text(name)}, {text(book.returns)})" for name, book in BOOKS.items() if book.returns]
     database.execute(f"""
-        CREATE TEMP TABLE books_of_operations AS FROM (VALUES {", ".join(operations)}) AS t(operation, book);
+        CREATE TEMP TABLE books_of_operations AS
+        FROM (VALUES {", ".join(operations)}) AS t(operation, book, of_dossiers);
         CREATE TEMP TABLE backings AS FROM (VALUES {", ".join(backings)}) AS t(book, backing);
+        CREATE TEMP TABLE comes_back AS FROM (VALUES {", ".join(returns)}) AS t(book, origin);
         CREATE TEMP TABLE unread_books(book VARCHAR);
     """)
     if unread:

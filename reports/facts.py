@@ -17,7 +17,7 @@ from reports.recovery import Recovery
 STRIP = 60
 ERRORS = ("refused", "reset", "timeout", "http_4xx", "http_5xx", "invalid")
 OUTCOMES = ("ok", *ERRORS)
-RULES = ("lost", "duplicated", "divergent", "regressed", "phantom", "resurrected", "misrouted")
+RULES = ("lost", "duplicated", "divergent", "regressed", "phantom", "resurrected", "misrouted", "misfiled")
 
 
 class ObjectiveResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +47,7 @@ class Integrity(msgspec.Struct, frozen=True, kw_only=True):
     phantom: tuple[str, ...] = ()
     resurrected: tuple[str, ...] = ()
     misrouted: tuple[str, ...] = ()
+    misfiled: tuple[str, ...] = ()
     unread: int = 0
 
     def codes(self, rule: str) -> tuple[str, ...]:
@@ -271,6 +272,29 @@ class OperationRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessRow:
+    """What was seen of one of the stack's processes between t0 and the end of the load.
+
+    Attributes:
+        name: The group of systems in it.
+        starts: How often it was seen newly started: 1, and 1 more for each restart.
+        answered: Requests that its systems have answered, over all its lives.
+        turned_away: Of these, requests of other systems answered 429 or 503.
+        memory: Resident bytes, at the first look and at the last.
+        descriptors: Open files and connections, likewise.
+        strip: The most resident bytes in each of ``STRIP`` equal parts of the run, None without a look.
+    """
+
+    name: str
+    starts: int
+    answered: int
+    turned_away: int
+    memory: tuple[int, int]
+    descriptors: tuple[int, int]
+    strip: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Generator:
     """How late arrivals started, seconds; None without arrivals."""
 
@@ -295,6 +319,7 @@ class Facts:
         timeline: The run in slices.
         provinces: Worst first.
         operations: By name.
+        processes: By name; none where nobody looked, as at other people's systems.
         generator: How punctual the load was.
         requests: In the whole run.
         peak: Most requests that were due in one second.
@@ -313,6 +338,7 @@ class Facts:
     timeline: Timeline
     provinces: tuple[ProvinceRow, ...]
     operations: tuple[OperationRow, ...]
+    processes: tuple[ProcessRow, ...]
     generator: Generator
     requests: int
     peak: int

@@ -62,6 +62,11 @@ def size(value: Any) -> str:
     return summary.number(len(value) if isinstance(value, list) else value or 0)
 
 
+def mebibytes(count: int) -> str:
+    """Write a number of bytes: ``61.8 MiB``."""
+    return f"{count / 2**20:,.1f} MiB"
+
+
 @cache
 def _template() -> Template:
     environment = Environment(
@@ -79,6 +84,7 @@ def _template() -> Template:
         "moment": summary.moment,
         "measured": summary.measured,
         "size": size,
+        "mebibytes": mebibytes,
         "arrow": summary.arrow,
         "span": drill_summary.span,
     }
@@ -93,6 +99,7 @@ def _template() -> Template:
         "burns": drill_summary.burns,
         "strip": charts.strip,
         "strip_label": charts.strip_label,
+        "spark": charts.spark,
         "style_sheet": Markup(_source("report.css")),  # noqa: S704 - our own file
     }
     return environment.get_template("report.html")

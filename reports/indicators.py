@@ -1,6 +1,7 @@
 """The indicators: what an objective can be about, and how it is judged."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from model.plan import Objective, Plan
 from reports.convergence import convergence_time
@@ -8,6 +9,7 @@ from reports.detection import detection_time
 from reports.outages import arrivals_needed, interruption, recovery_time
 from reports.outcome import Outcome, exact, nothing, number, worst_of
 from reports.processes import descriptor_growth, memory_growth, retry_rate
+from reports.screen import CREATIONS
 from reports.selection import Evidence, conditions, exposure, windows
 from reports.shares import DEFAULT_QUANTILE, availability, isolation, response_time, sync_lag
 from reports.statistics import samples_needed as samples_for
@@ -34,6 +36,27 @@ def refusals(objective: Objective, evidence: Evidence) -> list[Outcome]:
     return [_refusals(objective, place, [row for row in rows if place in (None, row[0])]) for place in places]
 
 
+DOSSIERS = f"""
+SELECT coalesce(province, ''), count(DISTINCT key) FILTER (event = 'ok')
+FROM ledger WHERE operation IN {CREATIONS} AND {{where}} GROUP BY ALL
+"""
+
+
+def dossiers(objective: Objective, evidence: Evidence) -> list[Outcome]:
+    """Count the dossiers that were acknowledged; ``target`` is how many must be. One that was sent twice is one.
+
+    Where nobody tried, nothing is shown.
+    """
+    where = conditions(objective, evidence, "time", "time", operation="operation")
+    found = dict(evidence.database.execute(DOSSIERS.format(where=where)).fetchall())
+    if not found:
+        return [nothing(None, "no writes")]
+    if objective.scope == "nation":
+        return [_dossiers(objective, None, sum(found.values()))]
+    places = objective.provinces or evidence.plan.stack.provinces
+    return [_dossiers(objective, place, found.get(place, 0)) for place in places]
+
+
 def drain_time(objective: Objective, evidence: Evidence) -> list[Outcome]:
     """How long the outboxes took to empty after the load; the same everywhere, so there is one outcome."""
     finished = [event for event in evidence.events if event["event"] == "drain_finished"]
@@ -53,6 +76,7 @@ INDICATORS: dict[str, Callable[[Objective, Evidence], list[Outcome]]] = {
     "response_time": response_time,
     "interruption": interruption,
     "refusals": refusals,
+    "dossiers": dossiers,
     "sync_lag": sync_lag,
     "detection_time": detection_time,
     "recovery_time": recovery_time,
@@ -65,7 +89,9 @@ INDICATORS: dict[str, Callable[[Objective, Evidence], list[Outcome]]] = {
 }
 """Name -> one outcome per province, or one for the nation."""
 
-OF_LOAD = frozenset({"availability", "response_time", "interruption", "isolation", "detection_time", "recovery_time"})
+OF_LOAD = frozenset(
+    {"availability", "response_time", "interruption", "isolation", "detection_time", "recovery_time", "dossiers"}
+)
 """What a late generator can spoil by itself."""
 
 
@@ -89,6 +115,12 @@ def samples_needed(objective: Objective, plan: Plan) -> int | None:
         places = (objective.provinces or plan.stack.provinces) if objective.scope == "province" else (None,)
         return max(arrivals_needed(objective, exposure(objective, plan, cuts, place)) for place in places)
     return 1
+
+
+def _dossiers(objective: Objective, place: str | None, count: int) -> Outcome:
+    enough = count >= objective.target
+    note = f"{count} dossiers acknowledged" + ("" if enough else f" < {number(objective.target)}")
+    return replace(exact("pass" if enough else "fail", place, count, count, note), badness=-count)
 
 
 def _refusals(objective: Objective, place: str | None, rows: list[tuple[str, int, int]]) -> Outcome:

@@ -21,6 +21,7 @@ from reports.conduct import Conduct
 from reports.entries import CATEGORIES as ENTRY_FAILURES
 from reports.entries import Entries, audit_entries
 from reports.evidence import systems
+from reports.failed import failed_checks
 from reports.indicators import OF_LOAD, measure
 from reports.lookups import LookUps
 from reports.outcome import Outcome
@@ -117,7 +118,7 @@ def judge(record: Record) -> Judgement:
             *_verdicts("fail", validity.crashes(plan, events, evidence.windows, stack)),
             *conduct.objections(conducted),
             *_verdicts("inconclusive", validity.doubts(database, plan, events, load)),
-            *_verdicts("inconclusive", migration.doubts(plan, events)),
+            *_verdicts("inconclusive", migration.doubts(database, plan, events)),
             *((result.verdict, f"{result.name}: {result.reason}") for result in objectives),
             *(_unless(ended, reason) for result in fired for reason in alerts.missed(result)),
             *_verdicts("inconclusive", (reason for fault in faults for reason in fault.reasons)),
@@ -144,6 +145,7 @@ def verdict_json(judgement: Judgement) -> dict[str, Any]:
     return {
         "verdict": judgement.verdict,
         "reasons": list(judgement.reasons),
+        "failed": list(failed_checks(judgement.objectives, judgement.audit, judgement.entries, judgement.alerts)),
         "objectives": [_without(asdict(result), "reason") for result in judgement.objectives],
         "integrity": {
             "acknowledged": judgement.audit.counts["acknowledged"],
@@ -291,12 +293,12 @@ def _shown_outside(plan: Plan, looked: LookUps, load: Load) -> str:
 def _shown(plan: Plan, audited: Audit, entries: Entries, load: Load) -> str:
     objectives, faults, systems = len(plan.objectives), len(plan.faults), len(audited.systems) // 2
     kept = ", ".join(f"{count} {BOOKS[book].entries}" for book, count in entries.acknowledged.items() if count)
-    books = f"{kept}: none lost, duplicated, divergent, phantom or unfounded; " if kept else ""
+    books = f"{kept}: none lost, duplicated, divergent, misrouted, phantom or unfounded; " if kept else ""
     return (
         f"{load.started} arrivals and {load.samples} requests met {objectives} of {objectives} objectives; "
         f"{audited.counts['acknowledged']} acknowledged dossiers, read twice from {systems} systems: "
-        "none lost, duplicated, divergent, regressed, phantom, resurrected or misrouted; "
-        f"{books}{migration.shown(plan)}{faults} of {faults} faults proved and healed"
+        "none lost, duplicated, divergent, regressed, phantom, resurrected, misrouted or misfiled; "
+        f"{books}{migration.shown(plan, audited.counts['held'])}{faults} of {faults} faults proved and healed"
     )
 
 

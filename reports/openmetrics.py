@@ -151,7 +151,7 @@ def _arrivals(facts: Facts, db: duckdb.DuckDBPyConnection, clock: Clock) -> Iter
         clock,
     )
     nothing = [0] * clock.steps
-    for journey in dict.fromkeys([*sorted(facts.plan.load.journeys), *(cut[0] for cut in found)]):
+    for journey in dict.fromkeys([*sorted(facts.plan.journeys), *(cut[0] for cut in found)]):
         for outcome in ARRIVAL_OUTCOMES:
             name = labels({"journey": journey, "outcome": outcome})
             yield from _series(f"thongsuot_arrivals_total{name}", clock, found.get((journey, outcome), nothing))

@@ -6,9 +6,6 @@ from model.plan import Objective
 from reports.outcome import Outcome, exact, nothing, number
 from reports.selection import Evidence
 
-PROCESSES = frozenset({"memory_growth", "descriptor_growth", "retry_rate"})
-"""These indicators."""
-
 FEWEST_LOOKS, FEWEST_REQUESTS = 8, 200
 """Fewer looks, or fewer requests between the quarters that are compared, tell nothing of a process [A]."""
 

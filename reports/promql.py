@@ -22,6 +22,7 @@ LOOK_BACK = "5m"
 """How old a value may be."""
 NOT_COUNTED = {
     "interruption": "the order of arrivals within a second decides it, and counters don't keep that",
+    "dossiers": "a dossier that was sent twice is one, and counters count requests",
     "recovery_time": "the order of arrivals within a second decides it, and counters don't keep that",
     "detection_time": "the order of arrivals within a second decides it, and counters don't keep that",
     "convergence_time": "what the systems hold decides it, which is in no series",

@@ -1,10 +1,10 @@
 """The screen of the audit: which dossiers need a look one by one, found without holding all of them in memory.
 
 A dossier is *clear* when everything that was written and read of it says the same: acknowledged under one key and with
-one code, which no other key has; in both readings of portal and province, with the place and the content that were
-sent; at the end with one history on both sides, possible, in order, and with every step that was acknowledged. Nothing
-of it can be a finding of ``reports.classify``, neither its own nor another dossier's: no key and no code leads from it
-to another. All others are suspects, and go on to ``reports.classify`` with every row of theirs.
+one code, which no other key has; in both readings of portal and province, with the place, the content and the mark of a
+rehearsal that were sent; at the end with one history on both sides, possible, in order, and with every step that was
+acknowledged. Nothing of it can be a finding of ``reports.classify``, neither its own nor another dossier's: no key and
+no code leads from it to another. All others are suspects, and go on to ``reports.classify`` with every row of theirs.
 
 Rows are compared by 64-bit hashes and grouped by them: states of fixed size, which spill. Two keys or two codes that
 collide make suspects of their dossiers; that two different contents of one dossier collide happens once in 2^64.
@@ -19,7 +19,7 @@ from model.dossier import Channel, State, why_not_history
 if TYPE_CHECKING:
     import duckdb
 
-CREATIONS = "('submit', 'intake')"
+CREATIONS = "('submit', 'intake', 'forward')"
 TOLD = """
     count(*) FILTER (event = 'ok') > 0 AS acknowledged,
     count(*) FILTER (event IN ('ok', 'info')) = 0
@@ -54,12 +54,12 @@ AND list_reduce(occurred, lambda before, time: CASE WHEN time >= before THEN tim
 """
 
 SOUND = """
-key <> '' AND code <> '' AND province <> '' AND commune <> '' AND hash <> ''
+key <> '' AND code <> '' AND province <> '' AND commune <> '' AND hash <> '' AND test IS NOT NULL
 AND system IN ('national', 'province:' || province) AND system IN (FROM readable)
 """
 
 SLOT = "CASE WHEN system = 'national' THEN 0 ELSE 1 END"
-MARK = "hash(hash(hash(key, province, commune, hash), hash(code)), {slot}, {path})"
+MARK = "hash(hash(hash(key, province, commune, hash, test), hash(code)), {slot}, {path})"
 EXPECTED = " + ".join(
     f"hash(hash(intended.place, intended.code), {slot}, {path})::HUGEINT"
     for slot in (0, 1)
@@ -94,7 +94,7 @@ FROM (
     SELECT
         hash(coalesce(key, '')) AS person, operation = 'submit' AS online,
         hash(key, province, commune, operation) AS unit,
-        CASE WHEN hash <> '' THEN hash(key, province, commune, hash) END AS place,
+        CASE WHEN hash <> '' THEN hash(key, province, commune, hash, test) END AS place,
         CASE WHEN event = 'ok' THEN hash(coalesce(dossier, '')) END AS code
     FROM ledger WHERE operation IN {CREATIONS}
 )
@@ -122,14 +122,19 @@ DROP TABLE compared;
 Leaves ``screened(person, code, path)``, which seem clear so far, and ``suspects(person)``, the others.
 """
 
+DUE = "greatest(occurred, since)"
+"""When a step is due at the other side: once it was taken, and its commune is connected (else ``since`` is NULL)."""
+
 LINKED = f"""
 INSERT INTO suspects
 SELECT person FROM screened WHERE path IN (FROM impossible)
 UNION SELECT hash(key) FROM ledger WHERE operation = 'attach'
 UNION SELECT hash(key) FROM legacy;
 
+CREATE TEMP TABLE readings AS FROM reads WHERE hash(coalesce(key, '')) IN (FROM suspects);
+
 CREATE TEMP TABLE linked AS
-SELECT hash(code) AS code FROM reads WHERE hash(coalesce(key, '')) IN (FROM suspects)
+SELECT hash(code) AS code FROM readings
 UNION
 SELECT hash(dossier) FROM ledger
 WHERE operation IN {CREATIONS} AND event = 'ok' AND hash(coalesce(key, '')) IN (FROM suspects)
@@ -141,9 +146,11 @@ FROM ledger said LEFT JOIN screened ON screened.code = hash(said.dossier)
 WHERE said.event = 'ok' AND said.dossier <> '' AND said.sequence > 0 AND said.state > 0
     AND coalesce(said.sequence > {LONGEST} OR (path >> (4 * (said.sequence - 1))) & 15 <> said.state, true);
 
-INSERT INTO suspects SELECT person FROM screened WHERE code IN (FROM linked);
-
-CREATE TEMP TABLE readings AS FROM reads WHERE hash(coalesce(key, '')) IN (FROM suspects);
+CREATE TEMP TABLE joined AS
+SELECT person FROM screened ANTI JOIN suspects ON suspects.person = screened.person WHERE code IN (FROM linked);
+INSERT INTO readings SELECT * FROM reads SEMI JOIN joined ON joined.person = hash(coalesce(key, ''));
+INSERT INTO suspects FROM joined;
+DROP TABLE joined;
 
 CREATE TEMP TABLE writes AS
 FROM ledger
@@ -154,19 +161,22 @@ CREATE TEMP TABLE clear AS SELECT person FROM screened ANTI JOIN suspects ON sus
 DROP TABLE screened;
 
 CREATE TEMP TABLE lags AS
-SELECT province, occurred, greatest(applied - occurred, 0) AS lag
+SELECT province, {DUE} AS occurred, greatest(applied - {DUE}, 0) AS lag
 FROM (
     SELECT
-        substr(system, 10) AS province, states[1] = {State.RECEIVED.value} AS from_province,
+        substr(system, 10) AS province, commune, states[1] = {State.RECEIVED.value} AS from_province,
         unnest(range(1, len(occurred) + 1)) AS number, unnest(occurred) AS occurred, unnest(portal.applied) AS applied
     FROM (SELECT hash(key) AS person, * FROM ({FINAL}) WHERE system <> 'national') province
     JOIN (SELECT hash(key) AS person, applied FROM ({FINAL}) WHERE system = 'national') portal
         ON portal.person = province.person
     ANTI JOIN suspects ON suspects.person = province.person
 )
+LEFT JOIN unconnected USING (commune)
 WHERE number > 1 OR from_province;
 """
-"""Needs ``impossible(path)``, ``legacy``. Leaves ``clear(person)``, ``readings`` and ``writes`` of suspects, ``lags``.
+"""Needs ``impossible(path)``, ``legacy``, ``unconnected(commune, since)``.
+
+Leaves ``clear(person)``, ``readings`` and ``writes`` of suspects, and ``lags``.
 
 ``lags`` has one row per step that a province owed the portal: ``lag`` in seconds, NULL where the portal hasn't got it.
 """

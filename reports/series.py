@@ -26,6 +26,7 @@ from reports.facts import (
     FaultLife,
     Generator,
     OperationRow,
+    ProcessRow,
     ProvinceRow,
     Timeline,
     Verdict,
@@ -60,6 +61,7 @@ def read(record: Record, db: duckdb.DuckDBPyConnection) -> Facts:
         timeline=line,
         provinces=provinces(db, plan, line.end),
         operations=operations(db),
+        processes=processes(db, line.end),
         generator=generator(db),
         requests=sum(row[1] for row in _counts(db, "kind")),
         peak=_peak(db),
@@ -174,7 +176,13 @@ def provinces(db: duckdb.DuckDBPyConnection, plan: Plan, end: int) -> tuple[Prov
         counts[code][outcome] = count
     arrivals = dict(db.execute("SELECT province, count(*) FROM arrivals GROUP BY ALL").fetchall())
     spread = {row[0]: row[1:] for row in quantiles(db, "province", "response", (0.5, 0.95))}
-    interruptions, lags, strips = _interruptions(db, plan.duration), _lags(db), _strips(db, end)
+    interruptions, lags = _interruptions(db, plan.duration), _lags(db)
+    strips = _strips(
+        db,
+        f"""SELECT province, greatest(second, 0) * {STRIP} // {end} AS slot,
+                   (sum(count) FILTER (outcome <> 'ok')) / sum(count) AS failing
+            FROM samples WHERE kind = 'response' GROUP BY ALL""",
+    )
     codes = {code for code in {*plan.stack.provinces, *counts, *arrivals} if code}
     rows = [
         ProvinceRow(
@@ -220,15 +228,12 @@ def _lags(db: duckdb.DuckDBPyConnection) -> dict[str, float]:
     )
 
 
-def _strips(db: duckdb.DuckDBPyConnection, end: int) -> dict[str, tuple[float | None, ...]]:
+def _strips(db: duckdb.DuckDBPyConnection, query: str) -> dict[str, tuple[float | None, ...]]:
+    """Return the strip of each name, from a query of (name, part of the run, value)."""
     found: dict[str, list[float | None]] = defaultdict(lambda: [None] * STRIP)
-    for province, slot, failing in db.execute(
-        f"""SELECT province, greatest(second, 0) * {STRIP} // {end} AS slot,
-                   (sum(count) FILTER (outcome <> 'ok')) / sum(count) AS failing
-            FROM samples WHERE kind = 'response' GROUP BY ALL"""
-    ).fetchall():
-        found[province][slot] = float(failing or 0)
-    return {province: tuple(values) for province, values in found.items()}
+    for name, slot, value in db.execute(query).fetchall():
+        found[name][slot] = float(value or 0)
+    return {name: tuple(values) for name, values in found.items()}
 
 
 def operations(db: duckdb.DuckDBPyConnection) -> tuple[OperationRow, ...]:
@@ -241,6 +246,33 @@ def operations(db: duckdb.DuckDBPyConnection) -> tuple[OperationRow, ...]:
         p50, p95, p99 = response.get(name, (None, None, None))
         rows.append(OperationRow(name, total, ok.get(name, 0), p50, p95, p99, service.get(name)))
     return tuple(rows)
+
+
+def processes(db: duckdb.DuckDBPyConnection, end: int) -> tuple[ProcessRow, ...]:
+    """Return what was seen of every process, by name."""
+    slot = f"least(floor(time * {STRIP} / {end})::BIGINT, {STRIP - 1})"
+    strips = _strips(db, f"SELECT process, {slot} AS slot, max(memory) FROM processes WHERE time >= 0 GROUP BY ALL")
+    rows = db.execute(
+        """WITH lives AS (
+               SELECT process, began, max(answered) AS answered, max(turned_away) AS turned_away,
+                      min_by((memory, descriptors), time) AS first, max_by((memory, descriptors), time) AS last
+               FROM processes WHERE time >= 0 GROUP BY ALL)
+           SELECT process, count(*), sum(answered)::BIGINT, sum(turned_away)::BIGINT,
+                  min_by(first, began), max_by(last, began)
+           FROM lives GROUP BY process ORDER BY process"""
+    ).fetchall()
+    return tuple(
+        ProcessRow(
+            name=name,
+            starts=starts,
+            answered=answered,
+            turned_away=turned_away,
+            memory=(first[0], last[0]),
+            descriptors=(first[1], last[1]),
+            strip=strips[name],
+        )
+        for name, starts, answered, turned_away, first, last in rows
+    )
 
 
 def generator(db: duckdb.DuckDBPyConnection) -> Generator:

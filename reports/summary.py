@@ -23,7 +23,8 @@ DASH = "–"
 GAP = "\u00a0"
 """Stands between a number and its unit, so that no line ends there."""
 SHARES = ("availability", "isolation")
-COUNTS = ("refusals",)
+COUNTS = ("refusals", "dossiers")
+AT_LEAST = (*SHARES, "dossiers")
 WORDS = {
     "pass": ("PASS", "Đạt", "✔"),
     "fail": ("FAIL", "Không đạt", "✘"),
@@ -37,6 +38,7 @@ MEANING = {
     "phantom": ("không rõ nguồn gốc", "present, though nobody submitted it"),
     "resurrected": ("đã bị từ chối nhưng vẫn tồn tại", "refused to the citizen, yet present"),
     "misrouted": ("chuyển sai nơi", "in the wrong province or commune"),
+    "misfiled": ("lẫn hồ sơ thử nghiệm", "a test among official dossiers, or an official one among tests"),
 }
 _UNSEEN = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: "␡"}
 _UNSEEN |= {
@@ -88,7 +90,7 @@ def quantity(indicator: str, value: float | None) -> str:
 
 def target(objective: ObjectiveResult) -> str:
     """Write an objective's target with the side on which it is met: ``≥ 99.9 %``, ``≤ 2 s``."""
-    side = "≥" if objective.indicator in SHARES else "≤"
+    side = "≥" if objective.indicator in AT_LEAST else "≤"
     value = re.sub(r"(\.\d*?)0+(?=\D)", r"\1", quantity(objective.indicator, objective.target)).replace(f".{GAP}", GAP)
     return f"{side} {value}"
 

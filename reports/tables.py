@@ -18,7 +18,7 @@ from model.record import COLUMNS, Record, RecordError
 from reports.sql import text
 
 THREADS = 2
-MEMORY = "1GB"
+MEMORY = "1500MB"
 """Above it, intermediate results spill to the temporary directory."""
 REMEDY = "the record is truncated or foreign; run the campaign again"
 

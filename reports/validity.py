@@ -145,8 +145,8 @@ def doubts(
     database: duckdb.DuckDBPyConnection, plan: Plan, events: Sequence[Mapping[str, Any]], load: Load
 ) -> Iterator[str]:
     """Yield every reason for which the load proves nothing, and what to change."""
-    if aborted(events):
-        yield f"load: {aborted(events)}"
+    if ended := aborted(events):
+        yield f"load: {ended}"
     if not load.samples:
         yield "load: no samples, nothing was measured; run the campaign again"
     if not load.stopped:

@@ -35,7 +35,7 @@ class FakeLife:
         return True
 
     def heal(self) -> None:
-        assert self.may_heal.wait(10)
+        assert self.may_heal.wait(60)
         self.healed = True
         if self.ended is None:
             self.ended = time.monotonic()

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.ports import free_ports
 from model.plan import fingerprint
 from tests.conftest import Running, happened, wait_for
-from tests.harness.test_targets import CAMPAIGN, PATIENT, SECRET, free_port, targets_file
+from tests.harness.test_targets import CAMPAIGN, PATIENT, SECRET, targets_file
 from tests.scenarios.outside import counting
 
 TRUE, ALTERED = b'"rate": 120.0', b'"rate": 920.0'
@@ -100,7 +101,7 @@ def test_a_plan_that_is_altered_on_the_way_is_not_run(
     tmp_path: Path, begin: Callable[[str, int], Running], background: Callable[..., Running]
 ) -> None:
     """Somebody between master and worker raises the rate: the worker, told the plan's fingerprint, sends nothing."""
-    port = free_port()
+    port = next(free_ports())
     with counting() as (where, heads), in_the_middle(port) as (middle, hits):
         conductor = begin(where, port)
         true = fingerprint((tmp_path / "record" / "plan.json").read_bytes())
@@ -124,7 +125,7 @@ def test_a_worker_that_was_told_of_another_plan_sends_nothing(
     why: str,
 ) -> None:
     """Or of none: a plan that leads outside is only run by who knows it."""
-    port = free_port()
+    port = next(free_ports())
     with counting() as (where, heads):
         conductor = begin(where, port)
         found = fingerprint((tmp_path / "record" / "plan.json").read_bytes())[:16]

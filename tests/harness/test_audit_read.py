@@ -20,6 +20,8 @@ ITEM = {
     "state": 1,
     "sequence": 1,
     "history": [[1, 1, 2.0, 3.0]],
+    "archived": False,
+    "test": False,
 }
 
 

@@ -1,5 +1,6 @@
 """Bad input gets one clear line on standard error, exit code 2, no traceback, and nothing is started."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ def refused(arguments: list[object], out: Path) -> str:
     assert "Traceback" not in ended.stderr + ended.stdout
     assert not out.exists()
     return lines[0]
+
+
+def paths(kind: str, ours: str, theirs: object) -> str:
+    """Return the good campaign, with another path for one operation."""
+    return f"{GOOD}\n[stack.paths.{kind}]\n{json.dumps(ours)} = {json.dumps(theirs)}\n"
 
 
 BAD = {
@@ -43,6 +49,20 @@ BAD = {
         ["journeys"],
     ),
     "attribute of a wrong kind": (GOOD.replace("latency = 300", "lag = 300"), ["lag"]),
+    "paths of an unknown kind": (paths("provinces", "/sync", "/dong-bo"), ["stack.paths.provinces", '"province"']),
+    "an unknown path": (paths("national", "/synch", "/dong-bo"), ['stack.paths.national."/synch"', '"/sync"']),
+    "paths of a platform that isn't there": (
+        paths("axis", "/axis/sendEdoc", "/gui"),
+        ["stack.paths.axis", "stack.platforms"],
+    ),
+    "a path of a bad form": (paths("national", "/sync", "dong-bo"), ['"/sync"', "isn't a path"]),
+    "a path without its parameter": (
+        paths("province", "/dossiers/{code}/steps", "/xu-ly"),
+        ['"/dossiers/{code}/steps"', "{code}"],
+    ),
+    "paths that clash": (paths("national", "/sync", "/login"), ['"/sync"', "/login"]),
+    "a path that is kept": (paths("national", "/sync", "/healthz"), ['"/sync"', "/healthz"]),
+    "a path that is no text": (paths("national", "/sync", 7), ['"/sync"', "string"]),
     "not TOML": (GOOD + "\n[[phases", ["TOML"]),
 }
 
@@ -115,7 +135,8 @@ def test_a_foreign_folder_is_no_record(command: str, tmp_path: Path) -> None:
 
 def test_plan_starts_nothing_and_prints_the_timeline(tmp_path: Path) -> None:
     """Plan leaves no record, and shows phases, faults and objectives."""
-    ended = thongsuot("plan", SHORT, "--set", "phases.surge.rate=80", cwd=tmp_path)
+    changes = ("--set", "phases.surge.rate=80", "--set", "load.gaps='constant'")
+    ended = thongsuot("plan", SHORT, *changes, cwd=tmp_path)
     assert ended.returncode == 0
     for word in ("surge", "cut-79", "citizen->province:01", "requests answered", "480"):
         assert word in ended.stdout

@@ -24,8 +24,7 @@ def test_a_real_toxiproxy_that_is_missing_is_told(tmp_path: Path, monkeypatch: p
 
 def test_a_toxiproxy_that_does_not_answer_is_told(tmp_path: Path) -> None:
     """An address where nobody listens ends the run before anything else is started."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = next(free_ports())
     record = tmp_path / "record"
     ended = thongsuot("run", SHORT, "--out", record, "--toxiproxy", f"http://127.0.0.1:{port}")
     assert ended.returncode == 4

@@ -53,8 +53,9 @@ needs_engine = pytest.mark.skipif(bool(MISSING) and not REQUIRED, reason=MISSING
 SLOW = "stack.capacity.province.median=0.05"
 
 
-def left_over() -> list[str]:
-    """Name what carries the name of a run."""
+def left_over(run: Path) -> list[str]:
+    """Name what carries the name of a run's project."""
+    project = re.findall(r"thongsuot-[0-9a-f]{8}", (run / "logs" / "compose.log").read_text())[0]
     found = []
     for kind in ("container", "network", "volume"):
         listed = subprocess.run(
@@ -72,15 +73,14 @@ def left_over() -> list[str]:
             text=True,
             check=True,
         )
-        found += [line for line in listed.stdout.splitlines() if "thongsuot-" in line]
+        found += [line for line in listed.stdout.splitlines() if project in line]
     return found
 
 
 @pytest.fixture
-def clean() -> Iterator[None]:
-    assert left_over() == []
+def clean(tmp_path: Path) -> Iterator[None]:
     yield
-    assert left_over() == []
+    assert left_over(tmp_path / "run") == []
 
 
 def test_another_version_is_another_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -283,6 +283,6 @@ def test_a_killed_conductor_leaves_no_container(tmp_path: Path, clean: None) -> 
     process.send_signal(signal.SIGKILL)
     process.wait()
     deadline = time.monotonic() + 30
-    while left_over():
-        assert time.monotonic() < deadline, left_over()
+    while left_over(tmp_path / "run"):
+        assert time.monotonic() < deadline, left_over(tmp_path / "run")
         time.sleep(0.2)

@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import psutil
@@ -22,7 +22,6 @@ from tests.harness.plans import short_plan
 from tests.harness.test_run import verdict
 
 pytestmark = pytest.mark.slow
-MASTER = "10.87.0.1"
 
 
 def rows(record: Path, query: str) -> list[tuple[Any, ...]]:
@@ -51,7 +50,7 @@ def test_a_lost_share_is_taken_over_within_five_seconds(tmp_path: Path, backgrou
     """Of two workers one is killed: the other sends the whole schedule from then on; no acknowledgement is missing."""
     record = tmp_path / "record"
     running = background("run", SHORT, "--out", record, "--workers", 2, "--set", "phases.recovery.duration=10")
-    wait_for(lambda: happened(record, "fault_proved"), 30)
+    wait_for(lambda: happened(record, "fault_proved"), 60)
     killed = psutil.Process(next(p.pid for p in members(record) if "local-1" in p.cmdline()))
     moment = time.time()
     killed.kill()
@@ -74,34 +73,57 @@ def test_a_lost_share_is_taken_over_within_five_seconds(tmp_path: Path, backgrou
 
 
 def ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)
+    """Run one `ip` command; AssertionError with what it printed."""
+    ended = subprocess.run(["ip", *arguments], check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, f"ip {' '.join(arguments)}: {ended.stderr.strip()}"
 
 
 def can_make_namespaces() -> bool:
     return os.geteuid() == 0 and shutil.which("ip") is not None
 
 
+class Hosts(NamedTuple):
+    """Network namespaces that stand for other hosts, and the master's address on the bridge that joins them."""
+
+    master: str
+    names: list[str]
+
+
+def free_subnet() -> int:
+    """Take the first N whose bridge tsN isn't there yet: of several processes one alone can make it."""
+    for subnet in range(256):
+        taken = subprocess.run(["ip", "link", "add", f"ts{subnet}", "type", "bridge"], check=False, capture_output=True)
+        if taken.returncode == 0:
+            return subnet
+    raise AssertionError("no bridge could be made: are there 256 already?")
+
+
 @pytest.fixture
-def hosts() -> Iterator[list[str]]:
-    """Make two network namespaces on a bridge of their own; yields their names."""
+def hosts() -> Iterator[Hosts]:
+    """Make two network namespaces on a bridge and a subnet of their own.
+
+    The kernel empties a namespace some time after its name is gone; our end of each pair is removed here, at once, so
+    that whoever takes the subnet next finds its names free.
+    """
     if not can_make_namespaces():
         assert os.environ.get("CI") != "true", "CI must be able to make network namespaces: root and iproute2"
         pytest.skip("network namespaces need root and iproute2")
-    bridge, names = f"ts{os.getpid()}", [f"ts{os.getpid()}-{number}" for number in (1, 2)]
+    subnet = free_subnet()
+    bridge, names = f"ts{subnet}", [f"ts{subnet}-1", f"ts{subnet}-2"]
     try:
-        ip("link", "add", bridge, "type", "bridge")
-        ip("addr", "add", f"{MASTER}/24", "dev", bridge)
+        ip("addr", "add", f"10.87.{subnet}.1/24", "dev", bridge)
         ip("link", "set", bridge, "up")
-        for number, name in enumerate(names, 1):
+        for number, name in enumerate(names, 2):
             ip("netns", "add", name)
-            ip("link", "add", f"{bridge}v{number}", "type", "veth", "peer", "name", "eth0", "netns", name)
-            ip("link", "set", f"{bridge}v{number}", "master", bridge, "up")
-            ip("-n", name, "addr", "add", f"10.87.0.{number + 1}/24", "dev", "eth0")
+            ip("link", "add", f"{name}v", "type", "veth", "peer", "name", "eth0", "netns", name)
+            ip("link", "set", f"{name}v", "master", bridge, "up")
+            ip("-n", name, "addr", "add", f"10.87.{subnet}.{number}/24", "dev", "eth0")
             ip("-n", name, "link", "set", "eth0", "up")
             ip("-n", name, "link", "set", "lo", "up")
-        yield names
+        yield Hosts(f"10.87.{subnet}.1", names)
     finally:
         for name in names:
+            subprocess.run(["ip", "link", "del", f"{name}v"], check=False, capture_output=True)
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
         subprocess.run(["ip", "link", "del", bridge], check=False, capture_output=True)
 
@@ -109,21 +131,21 @@ def hosts() -> Iterator[list[str]]:
 class Distributed:
     """A run that waits for workers, and its workers in their namespaces."""
 
-    def __init__(self, start: Callable[..., Running], record: Path, names: list[str], duration: int) -> None:
+    def __init__(self, start: Callable[..., Running], record: Path, hosts: Hosts, duration: int) -> None:
         self.record = record
         changes = [f"phases.recovery.duration={duration}", "limits.late_p99=2", "limits.loop_delay=2"]
         options = [word for change in changes for word in ("--set", change)]
-        self.conductor = start("run", SHORT, "--out", record, "--expect-workers", 2, "--bind", MASTER, *options)
-        wait_for(lambda: happened(record, "stack_started"), 30)
+        self.conductor = start("run", SHORT, "--out", record, "--expect-workers", 2, "--bind", hosts.master, *options)
+        wait_for(lambda: happened(record, "stack_started"), 60)
         self.workers = [
             subprocess.Popen(
-                ["ip", "netns", "exec", name, COMMAND, "worker", "--master", MASTER, "--name", name],
+                ["ip", "netns", "exec", name, COMMAND, "worker", "--master", hosts.master, "--name", name],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
             )
-            for name in names
+            for name in hosts.names
         ]
 
     def end(self) -> tuple[int, str]:
@@ -140,7 +162,7 @@ class Distributed:
 
 
 def test_workers_on_other_hosts_send_and_deliver(
-    tmp_path: Path, hosts: list[str], background: Callable[..., Running]
+    tmp_path: Path, hosts: Hosts, background: Callable[..., Running]
 ) -> None:
     """Two workers with addresses of their own: pass, all rows delivered, clocks compared."""
     run = Distributed(background, tmp_path / "record", hosts, 3)
@@ -157,7 +179,7 @@ def test_workers_on_other_hosts_send_and_deliver(
 
 
 def test_a_worker_that_is_killed_elsewhere_loses_no_acknowledgement(
-    tmp_path: Path, hosts: list[str], background: Callable[..., Running]
+    tmp_path: Path, hosts: Hosts, background: Callable[..., Running]
 ) -> None:
     """Its companion delivers what it had recorded; the other worker takes its share over."""
     run = Distributed(background, tmp_path / "record", hosts, 12)
@@ -181,17 +203,15 @@ def test_a_worker_that_is_killed_elsewhere_loses_no_acknowledgement(
     assert not any(integrity[name] for name in ("lost", "phantom", "duplicated", "divergent", "regressed"))
 
 
-def test_a_worker_that_is_cut_off_comes_back(
-    tmp_path: Path, hosts: list[str], background: Callable[..., Running]
-) -> None:
+def test_a_worker_that_is_cut_off_comes_back(tmp_path: Path, hosts: Hosts, background: Callable[..., Running]) -> None:
     """Cut off for some seconds its share is taken over; back again it gets a share, and delivers what it kept."""
     run = Distributed(background, tmp_path / "record", hosts, 25)
     try:
         wait_for(lambda: happened(run.record, "fault_gone"), 60)
-        ip("-n", hosts[0], "link", "set", "eth0", "down")
-        wait_for(lambda: happened(run.record, "worker_lost"), 8)
-        ip("-n", hosts[0], "link", "set", "eth0", "up")
-        wait_for(lambda: happened(run.record, "worker_back"), 15)
+        ip("-n", hosts.names[0], "link", "set", "eth0", "down")
+        wait_for(lambda: happened(run.record, "worker_lost"), 60)
+        ip("-n", hosts.names[0], "link", "set", "eth0", "up")
+        wait_for(lambda: happened(run.record, "worker_back"), 60)
         code, output = run.end()
     finally:
         run.close()
@@ -218,9 +238,9 @@ def test_another_version_and_a_second_worker_of_one_name_are_refused(
     port = next(free_ports())
     record = tmp_path / "record"
     background("run", SHORT, "--out", record, "--expect-workers", 2, "--bind", f"127.0.0.1:{port}")
-    wait_for(lambda: happened(record, "stack_started"), 30)
+    wait_for(lambda: happened(record, "stack_started"), 60)
     background("worker", "--master", f"127.0.0.1:{port}", "--name", "one")
-    wait_for(lambda: happened(record, "worker_joined"), 30)
+    wait_for(lambda: happened(record, "worker_joined"), 60)
     twin = thongsuot("worker", "--master", f"127.0.0.1:{port}", "--name", "one")
     assert twin.returncode == 2
     assert "is there already" in twin.stderr

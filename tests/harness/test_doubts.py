@@ -34,7 +34,8 @@ class System(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def address() -> Iterator[str]:
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr("harness.doubts.LOOK_TIMEOUT", 30.0)
     System.statuses, System.asked = {}, []
     server = HTTPServer(("127.0.0.1", 0), System)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -47,7 +48,7 @@ def address() -> Iterator[str]:
 
 def acknowledged(tmp_path: Path, *codes: str, operation: str = "submit", at: float = 1.0, event: str = "ok") -> None:
     """Write a worker's ledger as it is while it runs: rows, then zeros."""
-    rows = "".join(f"0,1,{event},{at},{operation},key,79,27000,{code},1,1,,\n" for code in codes)
+    rows = "".join(f"0,1,{event},{at},{operation},key,79,27000,{code},1,1,,,,false\n" for code in codes)
     path = Record(tmp_path).spool("ledger", "worker-0")
     before = path.read_bytes().rstrip(b"\0") if path.exists() else b""
     path.write_bytes(before + rows.encode() + b"\0" * 5000)
@@ -124,7 +125,7 @@ def test_the_thread_looks_by_itself_and_ends(tmp_path: Path, address: str) -> No
     System.statuses["H-1"] = 404
     doubts = doubts_of(tmp_path, address)
     doubts.start()
-    wait_for(lambda: doubts.counts() == {"79": 1}, 10 * EVERY)
+    wait_for(lambda: doubts.counts() == {"79": 1}, 30 * EVERY)
     doubts.close()
     asked = len(System.asked)
     doubts.close()

@@ -64,7 +64,7 @@ def test_steady_systems_may_be_broken(stage: Stage, tmp_path: Path) -> None:
     stage.drill.look(1.0, live_of(tmp_path, requests(0, 50)))
     assert stage.lives[0].applied is None
     stage.drill.look(2.1, live_of(tmp_path, requests(1, 50)))
-    wait_for(lambda: stage.lives[0].applied, 5)
+    wait_for(lambda: stage.lives[0].applied, 30)
     (found,) = stage.written("steady_state")
     assert found["response_p95"] == pytest.approx(0.01, rel=0.01)
     assert {**found, "response_p95": 0} == {
@@ -82,7 +82,7 @@ def test_what_is_not_steady_is_not_broken(stage: Stage, tmp_path: Path) -> None:
     """It is decided once, told, and every fault is skipped with the reason."""
     stage.drill.look(2.1, live_of(tmp_path, requests(1, 50, ok=False)))
     stage.drill.look(2.3, live_of(tmp_path, requests(1, 5000)))
-    (skipped,) = wait_for(lambda: stage.written("fault_skipped"), 5)
+    (skipped,) = wait_for(lambda: stage.written("fault_skipped"), 30)
     assert skipped["reason"].startswith("not steady: 0.0% of the requests succeeded")
     (found,) = stage.written("steady_state")
     assert (found["steady"], found["response_p95"]) == (False, None)
@@ -92,10 +92,10 @@ def test_what_is_not_steady_is_not_broken(stage: Stage, tmp_path: Path) -> None:
 def test_a_stop_condition_fires_once_and_ends_every_fault(stage: Stage, tmp_path: Path) -> None:
     """The live view and the metrics say which."""
     stage.drill.look(2.1, live_of(tmp_path, requests(1, 50)))
-    wait_for(lambda: stage.lives[0].applied, 5)
+    wait_for(lambda: stage.lives[0].applied, 30)
     live = live_of(tmp_path, requests(3, 50, ok=False))
     stage.drill.look(3.5, live)
-    wait_for(lambda: stage.lives[0].healed, 5)
+    wait_for(lambda: stage.lives[0].healed, 30)
     stage.drill.look(3.7, live)
     assert stage.written("stop_fired") == [
         {"stop": "too many fail", "indicator": "error_ratio", "value": 0.5, "limit": 0.2, "province": None}
@@ -192,7 +192,8 @@ def test_an_unsteady_run_breaks_nothing(tmp_path: Path) -> None:
 def test_people_answer_in_the_terminal_and_from_another_one(tmp_path: Path) -> None:
     """A typed no-go skips the fault; `ack` does the deed once, and is refused afterwards; Ctrl-C ends it all."""
     record = tmp_path / "record"
-    patience = ["--set", "phases.all.duration=60", "--set", "steps.announce.timeout=50"]
+    waits = ["phases.all.duration=60", "faults.portal.start=40", "steps.begin.timeout=39", "steps.announce.timeout=50"]
+    patience = [word for change in waits for word in ("--set", change)]
     keyboard, screen = pty.openpty()
     running = subprocess.Popen(
         [COMMAND, "run", str(DRILL), "--out", str(record), *patience],
@@ -205,7 +206,7 @@ def test_people_answer_in_the_terminal_and_from_another_one(tmp_path: Path) -> N
     try:
         wait_for(lambda: happened(record, "step_asked"), 60)
         os.write(keyboard, b"\nno-go\n")
-        skipped = wait_for(lambda: happened(record, "fault_skipped"), 30)
+        skipped = wait_for(lambda: happened(record, "fault_skipped"), 60)
         wait_for(lambda: [e for e in events(record) if e["event"] == "step_asked" and e["step"] == "announce"], 30)
         done = thongsuot("ack", record, "announce")
         again = thongsuot("ack", record, "announce")

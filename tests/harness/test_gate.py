@@ -19,7 +19,7 @@ from model.plan import Fault, Plan
 from model.record import EventLog, Record
 from model.targets import Targets, Window
 from tests.faults.test_life import Ledger, names
-from tests.scenarios.outside import HOUR, NOW, counting, plan, targets
+from tests.scenarios.outside import DAY, NOW, counting, plan, targets
 
 LINK = "citizen->national"
 SLOW = Fault(id="slow", kind="latency", link=LINK, start=0, duration=2, attributes={"latency": 100})
@@ -78,7 +78,7 @@ def test_no_probe_leaves_once_the_kill_switch_is_there(tmp_path: Path, proxies: 
 
 @pytest.mark.parametrize(
     ("start_", "end", "why"),
-    [(NOW + HOUR, NOW + 2 * HOUR, "the window hasn't begun"), (NOW - 2 * HOUR, NOW - HOUR, "the window is over")],
+    [(NOW + DAY, NOW + 2 * DAY, "the window hasn't begun"), (NOW - 2 * DAY, NOW - DAY, "the window is over")],
 )
 def test_no_probe_leaves_outside_the_window(
     tmp_path: Path, proxies: Proxies, record: Record, start_: Any, end: Any, why: str

@@ -13,21 +13,9 @@ import pytest
 
 from tests.conftest import COMMAND, events
 from tests.harness.test_targets import CAMPAIGN, PATIENT, SECRET, targets_file
-from tests.scenarios.outside import counting
+from tests.scenarios.outside import counting, leave
 
-FILE = """
-rate = 60
-[authorised]
-by = "QA"
-reference = "B-1"
-date = 2025-07-01
-[window]
-start = 2025-07-01T00:00:00+07:00
-end = 2035-07-01T00:00:00+07:00
-[systems.national]
-url = "http://ADDRESS"
-addresses = ["127.0.0.0/16"]
-[[journeys.track]]
+FILE = f"""{leave("B-1")}[[journeys.track]]
 operation = "national.track"
 system = "national"
 path = "/a"
@@ -41,12 +29,14 @@ title = "A system that leads elsewhere"
 seed = 3
 [stack]
 provinces = ["01"]
+[load]
+gaps = "constant"
 [load.journeys]
 track = 1
 [[phases]]
 name = "calm"
 duration = 20
-rate = 2
+rate = 0.2
 """
 
 

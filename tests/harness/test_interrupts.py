@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tests.conftest import BOTH_SERVERS, SHORT, Running, happened, members, pids
 
 pytestmark = pytest.mark.slow
 CLEAN_WITHIN = 6.0  # seconds
+FOR_LONG = ["--set", "faults.cut-79.duration=7.5", "--set", "faults.slow-01.duration=7.5"]
 
 
 def dirty(api: str) -> list[str]:
@@ -31,15 +31,15 @@ def test_kill_9_of_the_conductor_leaves_nothing(
 ) -> None:
     """SIGKILL while two faults are on: clean within 6 s, and every process of the run is gone."""
     record = tmp_path / "record"
-    running = background("run", SHORT, "--out", record, "--toxiproxy", server)
-    wait_for(lambda: happened(record, "fault_applied"), 30)
+    running = background("run", SHORT, "--out", record, "--toxiproxy", server, *FOR_LONG)
+    wait_for(lambda: happened(record, "fault_applied"), 60)
     api = json.loads((record / "stack.json").read_text())["toxiproxy"]["api"]
-    wait_for(lambda: dirty(api), 5)
+    wait_for(lambda: dirty(api), 30)
     pids = pids_of(record)
     running.process.kill()
     wait_for(lambda: not dirty(api) and not any(map(psutil.pid_exists, pids)), CLEAN_WITHIN)
     assert happened(record, "conductor_lost")
-    assert not members(record)
+    wait_for(lambda: not members(record), CLEAN_WITHIN)
 
 
 @pytest.mark.parametrize("server", ["embedded"])
@@ -50,8 +50,8 @@ def test_kill_9_leaves_a_server_of_others_clean(
     given = start(server, tmp_path / "toxiproxy.log")
     try:
         record = tmp_path / "record"
-        running = background("run", SHORT, "--out", record, "--toxiproxy", given.api)
-        wait_for(lambda: happened(record, "fault_applied"), 30)
+        running = background("run", SHORT, "--out", record, "--toxiproxy", given.api, *FOR_LONG)
+        wait_for(lambda: happened(record, "fault_applied"), 60)
         running.process.kill()
         wait_for(lambda: not Proxies(given.api).all(), CLEAN_WITHIN)
     finally:
@@ -63,7 +63,7 @@ def test_ctrl_c_heals_and_reports(number: int, tmp_path: Path, background: Calla
     """The faults are healed, what was measured is reported, and the exit code is 130."""
     record = tmp_path / "record"
     running = background("run", SHORT, "--out", record)
-    wait_for(lambda: happened(record, "fault_proved"), 30)
+    wait_for(lambda: happened(record, "fault_proved"), 60)
     code, output, errors = running.end(number)
     assert code == 130, output + errors
     assert happened(record, "fault_healed")
@@ -76,7 +76,7 @@ def test_ctrl_c_before_the_load_leaves_nothing(tmp_path: Path, background: Calla
     """While the stack comes up: exit code 130, one line, no process left."""
     record = tmp_path / "record"
     running = background("run", "cutover-morning", "--out", record)
-    wait_for(lambda: happened(record, "watchdog_started"), 30)
+    wait_for(lambda: happened(record, "watchdog_started"), 60)
     code, _, errors = running.end()
     assert code == 130
     assert "interrupted" in errors
@@ -87,13 +87,11 @@ def test_ctrl_c_before_the_load_leaves_nothing(tmp_path: Path, background: Calla
 def test_a_stopped_conductor_does_not_hold_its_faults(tmp_path: Path, background: Callable[..., Running]) -> None:
     """SIGSTOP for longer than a lease: the watchdog heals, and the run can't pass."""
     record = tmp_path / "record"
-    running = background("run", SHORT, "--out", record, "--set", "faults.cut-79.duration=7.5")
-    wait_for(lambda: happened(record, "fault_applied"), 30)
+    running = background("run", SHORT, "--out", record, *FOR_LONG)
+    wait_for(lambda: happened(record, "fault_applied"), 60)
     api = json.loads((record / "stack.json").read_text())["toxiproxy"]["api"]
     running.process.send_signal(signal.SIGSTOP)
-    stopped = time.monotonic()
     wait_for(lambda: not dirty(api), CLEAN_WITHIN)
-    assert time.monotonic() - stopped < CLEAN_WITHIN
     running.process.send_signal(signal.SIGCONT)
     running.process.communicate(timeout=100)
     assert running.process.returncode != 0
@@ -105,7 +103,7 @@ def test_up_stops_on_ctrl_c(tmp_path: Path, background: Callable[..., Running]) 
     """Up prints where everything is, and leaves nothing behind."""
     record = tmp_path / "record"
     running = background("up", SHORT, "--out", record)
-    wait_for(lambda: happened(record, "stack_started"), 30)
+    wait_for(lambda: happened(record, "stack_started"), 60)
     code, output, errors = running.end()
     assert code == 0, errors
     assert "province:79" in output

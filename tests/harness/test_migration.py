@@ -13,10 +13,10 @@ from model.migration import Migration as Asked
 from model.plan import Load, Phase, Plan, Stack
 from model.record import EventLog, Record
 from reports import tables
+from tests.conftest import TOKEN
 from tests.mocks.conftest import Stack as Systems
 
-TOKEN = "only-for-tests"  # noqa: S105  opens nothing else
-COUNT = 30
+COUNT = 60
 
 
 def plan(**changes: Any) -> Plan:
@@ -25,7 +25,7 @@ def plan(**changes: Any) -> Plan:
         phases=(Phase(name="all", duration=10, rate=1),),
         load=Load(journeys={"track": 1}),
         stack=Stack(provinces=("31", "08")),
-        migration=Asked(start=0.2, dossiers=COUNT, rate=10_000, stagger=0.2, **changes),
+        migration=Asked(start=0.2, dossiers=COUNT, rate=10_000, stagger=3.0, **changes),
     )
 
 
@@ -34,18 +34,34 @@ def test_the_stock_is_that_of_the_provinces_that_migrate() -> None:
     assert stock(plan(provinces=("08",))) == {"08": COUNT}
 
 
+LAND, HOUSEHOLD_BUSINESS = "1.012783", "1.001612"
+"""Of the province's centre now, of the commune's."""
+
+
 @pytest.mark.parametrize(
-    ("legacy", "hamlet", "commune"),
+    ("legacy", "hamlet", "district", "procedure", "place"),
     [
-        ("00013", "", "00004"),
-        ("00007", "Tổ dân phố 1", "00008"),
-        ("00007", "Tổ dân phố 2", "00025"),
-        ("00007", "Thôn 9", ""),
-        ("99999", "", ""),
+        ("00013", "", "", HOUSEHOLD_BUSINESS, "00004"),
+        ("00013", "", "", LAND, "00004"),
+        ("00007", "Tổ dân phố 1", "", HOUSEHOLD_BUSINESS, "00008"),
+        ("00007", "Tổ dân phố 2", "", HOUSEHOLD_BUSINESS, "00025"),
+        ("00007", "Thôn 9", "", HOUSEHOLD_BUSINESS, ""),
+        ("99999", "", "", HOUSEHOLD_BUSINESS, ""),
+        ("00007", "Tổ dân phố 2", "Quận Ba Đình", HOUSEHOLD_BUSINESS, "00025"),
+        ("00007", "", "Quận Ba Đình", HOUSEHOLD_BUSINESS, ""),
+        ("00007", "", "Quận Ba Đình", LAND, "H01"),
     ],
 )
-def test_where_a_legacy_dossier_belongs_is_told_by_the_official_table(legacy: str, hamlet: str, commune: str) -> None:
-    assert expected(legacy, hamlet) == commune
+def test_where_a_legacy_dossier_belongs_is_told_by_the_official_table_and_by_who_decides(
+    legacy: str, hamlet: str, district: str, procedure: str, place: str
+) -> None:
+    told = {"legacy_commune": legacy, "hamlet": hamlet, "district": district}
+    assert expected({"province": "01", "procedure": procedure, **told}) == place
+
+
+def test_an_officer_of_a_district_belongs_where_the_building_is() -> None:
+    desk = {"legacy_commune": "00007", "hamlet": "Tổ dân phố 2", "district": "Quận Ba Đình"}
+    assert expected({"province": "01", **desk}) == "00025"
 
 
 def migrated(tmp_path: Path, systems: Any, enough: int) -> tuple[list[dict[str, Any]], list[tuple[Any, ...]]]:
@@ -61,9 +77,11 @@ def migrated(tmp_path: Path, systems: Any, enough: int) -> tuple[list[dict[str, 
     events.close()
     tables.seal(record)
     accounts = duckdb.sql(f"SELECT moment, count(DISTINCT name) FROM '{record.table('accounts')}' GROUP BY ALL")
-    assert dict(accounts.fetchall())["after"] == enough * COUNT / 10
+    counted = dict(accounts.fetchall())
+    assert counted["after"] + counted.get("held", 0) == counted["before"] == enough * COUNT / 10
     rows = duckdb.sql(
-        f"SELECT system, moment, count(*), count(DISTINCT key) FROM '{record.table('stock')}' GROUP BY ALL"
+        f"""SELECT system, moment, count(*), count(DISTINCT key), count(commune), min(history), min(attachments)
+        FROM '{record.table("stock")}' GROUP BY ALL"""
     )
     return record.events(), sorted(rows.fetchall())
 
@@ -78,9 +96,16 @@ def systems(tmp_path: Path) -> Any:
 def test_a_migration_is_read_before_and_after(tmp_path: Path, systems: Any) -> None:
     systems.start("province:31", "province:08")
     events, rows = migrated(tmp_path, systems, 2)
-    assert rows == [
-        (f"province:{code}", moment, COUNT, COUNT) for code in ("08", "31") for moment in ("after", "before")
-    ]
+    before = {system: figures for system, moment, *figures in rows if moment == "before"}
+    held = {system: figures[0] for system, moment, *figures in rows if moment == "held"}
+    found = {system: figures[1] for system, moment, *figures in rows if moment == "found"}
+    assert {number > 1 for number in found.values()} == {True}
+    assert held
+    for system in ("province:08", "province:31"):
+        dossiers, keys, told, history, attachments = before[system]
+        assert (dossiers, keys, told) == (COUNT, COUNT, COUNT - held.get(system, 0))
+        assert {len(step) for step in json.loads(history)} == {3}
+        assert {len(file["hash"]) for file in json.loads(attachments)} == {64}
     said = [(event["event"], event["system"]) for event in events if event["event"] != "migration_read"]
     assert said.index(("migration_started", "province:31")) < said.index(("migration_started", "province:08"))
     assert {("migration_finished", "province:31"), ("migration_finished", "province:08")} <= set(said)

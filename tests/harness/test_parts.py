@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from harness import ports
 from harness.defects import with_triggers
 from harness.generator import worker_count
 from harness.live import Live
@@ -25,10 +26,14 @@ from tests.conftest import NEEDS_PROMTOOL, promtool
 from tests.harness.plans import short_plan
 
 
-def test_ports_are_never_given_twice() -> None:
-    """A hundred ports are a hundred different ones."""
-    ports = free_ports()
-    assert len({next(ports) for _ in range(250)}) == 250
+def test_ports_are_not_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where there are few blocks to choose from: what is given back is the oldest."""
+    monkeypatch.setattr(ports, "_LOWEST", 13_000)  # a range of the test's own
+    monkeypatch.setattr(ports, "_HIGHEST", 13_000 + 12 * ports._BLOCK)
+    monkeypatch.setattr(ports, "_BLOCKS", ports._Blocks())
+    given = free_ports()
+    assert len({next(given) for _ in range(850)}) == 850
+    assert len([next(given) for _ in range(850)]) == 850
 
 
 def test_two_processes_never_choose_the_same_port() -> None:
@@ -150,7 +155,8 @@ def test_promtool_has_no_complaint_about_the_conductors_metrics(tmp_path: Path) 
     (tmp_path / "health").mkdir()
     (tmp_path / "health" / "worker-0.csv").write_text("0,0,0.01,0.002,3,2,0.4\n")
     (tmp_path / "ledger").mkdir()
-    (tmp_path / "ledger" / "worker-0.csv").write_text("0,1,fail,1.5,submit,k,01,00004,,0,0,h,reorganisation\n")
+    row = "0,1,fail,1.5,submit,k,01,00004,,0,0,h,reorganisation,,false\n"
+    (tmp_path / "ledger" / "worker-0.csv").write_text(row)
     live.look()
     registry = CollectorRegistry()
     registry.register(RunCollector(live, OPERATIONS))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from reports.audit import FAILURES
 from tests.conftest import SHORT, members, thongsuot
 
 pytestmark = pytest.mark.slow
@@ -28,7 +29,7 @@ def test_every_book_is_whole(tmp_path: Path) -> None:
     assert entries["unread_systems"] == []
     assert entries["acknowledged"].keys() >= {"document", "mark", "alert", "report", "progress"}
     assert all(count > 0 for count in entries["acknowledged"].values())
-    assert audit["findings"] == []
+    assert [item for item in audit["findings"] if item["category"] in FAILURES] == []
 
 
 def test_defects_are_found_each_in_its_book(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def verdict(record: Path) -> dict[str, Any]:
     return result
 
 
-CATEGORIES = ("lost", "duplicated", "divergent", "regressed", "phantom", "resurrected", "misrouted")
+CATEGORIES = ("lost", "duplicated", "divergent", "regressed", "phantom", "resurrected", "misrouted", "misfiled")
 
 
 @pytest.mark.parametrize("server", BOTH_SERVERS)
@@ -108,7 +108,7 @@ def test_a_system_that_hangs_never_passes(tmp_path: Path, background: Callable[.
     record = tmp_path / "record"
     short = ["load.request_timeout=2.0", "load.grace=3.0", "drain.timeout=2.0"]
     running = background("run", SHORT, "--out", record, *(word for change in short for word in ("--set", change)))
-    wait_for(lambda: happened(record, "fault_applied"), 30)
+    wait_for(lambda: happened(record, "fault_applied"), 60)
     portal = psutil.Process(json.loads((record / "stack.json").read_text())["systems"]["national"]["pid"])
     portal.suspend()
     output, errors = running.process.communicate(timeout=100)
@@ -120,7 +120,7 @@ def test_a_killed_worker_never_passes(tmp_path: Path, background: Callable[..., 
     """The load's worker is killed in mid-run: inconclusive, and the report says so."""
     record = tmp_path / "record"
     running = background("run", SHORT, "--out", record)
-    wait_for(lambda: happened(record, "fault_proved"), 30)
+    wait_for(lambda: happened(record, "fault_proved"), 60)
     (worker,) = [process for process in members(record) if "worker" in process.cmdline()]
     worker.kill()
     output, errors = running.process.communicate(timeout=100)

@@ -29,7 +29,7 @@ def test_a_starved_generator_is_inconclusive(tmp_path: Path, background: Callabl
     """With a tenth of its processor time the worker is late: not the system's fault, and the reason says so."""
     record = tmp_path / "record"
     running = background("run", SHORT, "--out", record, "--set", "limits.late_p99=0.1")
-    wait_for(lambda: happened(record, "t0"), 30)
+    wait_for(lambda: happened(record, "t0"), 60)
     (worker,) = [process for process in members(record) if "local-0" in process.cmdline()]
     over = Event()
     thread = Thread(target=limit, args=(worker, 0.1, over))
@@ -48,7 +48,7 @@ def test_a_total_outage_fails(tmp_path: Path, background: Callable[..., Running]
     record = tmp_path / "record"
     changes = ["load.request_timeout=1.5", "load.grace=3", "drain.timeout=1", "faults=[]"]
     running = background("run", SHORT, "--out", record, *(word for c in changes for word in ("--set", c)))
-    wait_for(lambda: happened(record, "phase_started"), 30)
+    wait_for(lambda: happened(record, "phase_started"), 60)
     systems = [process for process in members(record) if "mocks.serve" in process.cmdline()]
     for system in systems:
         system.suspend()

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def test_a_deed_that_nobody_does_is_missed_and_stops_nothing(
     assert not written(tmp_path, "step_missed")
     steps.look(6.0)
     assert written(tmp_path, "step_missed") == [{"step": "announce"}]
-    wait_for(lambda: all(life.applied for life in faults), 5)
+    wait_for(lambda: all(life.applied for life in faults), 30)
     assert timeline.pending
 
 
@@ -82,11 +83,11 @@ def test_a_guarded_fault_waits_for_go(log: EventLog, timeline: Timeline, faults:
     """The other one doesn't."""
     steps = Steps([GUARD], log, timeline, lambda _: None)
     timeline.start()
-    wait_for(lambda: faults[1].applied, 5)
+    wait_for(lambda: faults[1].applied, 30)
     assert faults[0].applied is None
     steps.look(1.0)
     assert steps.answer(2.0, "cut-over", "go", "command")
-    wait_for(lambda: faults[0].applied, 5)
+    wait_for(lambda: faults[0].applied, 30)
 
 
 @pytest.mark.parametrize("silent", [False, True])
@@ -102,10 +103,10 @@ def test_no_go_and_silence_skip_what_is_guarded(
     else:
         assert steps.answer(2.0, "cut-over", "no-go", "terminal")
     reason = "cut-over: nobody said go" if silent else "cut-over: no-go"
-    (skipped,) = wait_for(lambda: written(tmp_path, "fault_skipped"), 5)
+    (skipped,) = wait_for(lambda: written(tmp_path, "fault_skipped"), 30)
     assert skipped == {"fault": "a", "reason": reason}
     assert bool(written(tmp_path, "step_missed")) == silent
-    wait_for(lambda: faults[1].applied, 5)
+    wait_for(lambda: faults[1].applied, 30)
     assert faults[1].healed is False
 
 
@@ -114,10 +115,10 @@ def test_no_go_that_guards_nothing_ends_every_fault(log: EventLog, timeline: Tim
     step = OperatorStep(id="go-on", text="go on?", at=1, timeout=5, decision=True)
     steps = Steps([step], log, timeline, lambda _: None)
     timeline.start()
-    wait_for(lambda: all(life.applied for life in faults), 5)
+    wait_for(lambda: all(life.applied for life in faults), 30)
     steps.look(1.0)
     assert steps.answer(2.0, "go-on", "no-go", "command")
-    wait_for(lambda: all(life.healed for life in faults), 5)
+    wait_for(lambda: all(life.healed for life in faults), 30)
 
 
 def test_what_is_open_when_the_load_ends_is_missed(log: EventLog, timeline: Timeline, tmp_path: Path) -> None:
@@ -129,25 +130,28 @@ def test_what_is_open_when_the_load_ends_is_missed(log: EventLog, timeline: Time
 
 
 @pytest.fixture
-def typed() -> Iterator[tuple[int, Terminal]]:
+def typed() -> Iterator[tuple[int, int, Terminal]]:
     keyboard, screen = pty.openpty()
     with open(screen, encoding="utf-8", closefd=True) as stream:  # noqa: PTH123  a descriptor is no path
-        yield keyboard, Terminal(stream)
+        yield keyboard, screen, Terminal(stream)
     os.close(keyboard)
 
 
-def test_a_terminal_is_read_without_waiting(typed: tuple[int, Terminal]) -> None:
+def test_a_terminal_is_read_without_waiting(typed: tuple[int, int, Terminal]) -> None:
     """Whole lines only; what was typed before the question is forgotten."""
-    keyboard, terminal = typed
+    keyboard, screen, terminal = typed
+    read: list[str] = []
     assert terminal.listens
     assert terminal.lines() == []
     os.write(keyboard, b"go\n")
-    assert wait_for(terminal.lines, 5) == ["go"]
+    assert wait_for(terminal.lines, 30) == ["go"]
     os.write(keyboard, b"NO-go \n\nhalf")
-    assert wait_for(terminal.lines, 5) == ["no-go", ""]
+    wait_for(lambda: read.extend(terminal.lines()) or len(read) >= 2, 30)
+    assert read == ["no-go", ""]
     os.write(keyboard, b" a line\n")
-    assert wait_for(terminal.lines, 5) == ["half a line"]
+    assert wait_for(terminal.lines, 30) == ["half a line"]
     os.write(keyboard, b"too early\n")
+    assert select.select([screen], [], [], 30)[0]
     terminal.forget()
     assert terminal.lines() == []
 

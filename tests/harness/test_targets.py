@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,6 +20,7 @@ from harness import confirm, external
 from harness.cli import read_campaign
 from harness.errors import UsageError
 from harness.look_up import choose
+from harness.ports import free_ports
 from model.plan import Plan
 from model.targets import Audit
 from tests.conftest import COMMAND, Running, happened, needs, thongsuot, wait_for
@@ -147,11 +149,6 @@ def holding(folder: Path, *words: str) -> list[str]:
     return [str(path) for path in files if any(word.encode() in path.read_bytes() for word in words)]
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def answers(address: str) -> bool:
     host, _, port = address.rpartition(":")
     with socket.socket() as probe:
@@ -161,7 +158,7 @@ def answers(address: str) -> bool:
 @pytest.fixture
 def nginx(tmp_path: Path) -> Iterator[str]:
     """Start a plain nginx with the example's configuration, on a free port."""
-    folder, port = tmp_path / "nginx", free_port()
+    folder, port = tmp_path / "nginx", next(free_ports())
     folder.mkdir()
     text = (DEMO / "nginx.conf").read_text(encoding="utf-8").replace("8322", str(port))
     (folder / "nginx.conf").write_text(text, encoding="utf-8")
@@ -176,7 +173,7 @@ def httpbin() -> Iterator[str]:
     if not STRANGERS.exists():
         assert os.environ.get("CI") != "true", "CI must run make strangers"
         pytest.skip("no httpbin: make strangers")
-    port = free_port()
+    port = next(free_ports())
     command = [str(STRANGERS), "--interface", "wsgi", "--port", str(port), "httpbin:app"]
     with started(command, f"127.0.0.1:{port}") as address:
         yield address
@@ -230,7 +227,8 @@ def test_the_kill_switch_aborts_a_run(
         running = background("run", CAMPAIGN, *words)
         wait_for(lambda: len(heads) > 5, 90)
         (tmp_path / "STOP").touch()
-        forbidden = wait_for(lambda: happened(record, "load_forbidden"), 30)
+        forbidden = wait_for(lambda: happened(record, "load_forbidden"), 60)
+        time.sleep(0.3)  # what had left before arrives
         sent = len(heads)
         output, errors = running.process.communicate(timeout=90)
         assert len(heads) == sent

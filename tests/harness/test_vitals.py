@@ -68,12 +68,13 @@ def test_every_process_that_answers_has_a_row_for_each_look(tmp_path: Path, monk
         watch = Vitals(plan, addresses, record, events)
         watch.start()
         try:
-            events.t0 = time.monotonic()
-            wait_for(lambda: Answers.asked > 40, 20)
+            events.t0 = began = time.monotonic()
+            wait_for(lambda: Answers.asked > 40, 30)
         finally:
             watch.stop()
+            took = time.monotonic() - began
             events.close()
     rows = read(record)
     assert {line["process"] for line in rows} == {group.name for group in vitals.groups(plan)} - {"national"}
     assert {line["memory"] for line in rows} == {"1000"}
-    assert all(0 <= float(line["time"]) < 5 for line in rows)
+    assert all(0 <= float(line["time"]) <= took + 0.001 for line in rows)

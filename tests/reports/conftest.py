@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from model.books import keepers
 from model.histogram import bucket_of
 from model.plan import Limits, Load, Phase, Plan, Stack
 from model.record import Record
@@ -55,14 +56,15 @@ class Scene:
         commune: str | None = None,
         reason: str = "",
         t: float = 1.0,
+        test: bool = False,
     ) -> None:
         """Invoke a creation, and end it: ``ok`` acknowledges ``code``; None leaves it open."""
         self._op += 1
         unit = [key, province, commune or COMMUNES[province]]
-        self.rows["ledger"].append([0, self._op, "invoke", t, operation, *unit, "", 0, 0, HASH, ""])
+        self.rows["ledger"].append([0, self._op, "invoke", t, operation, *unit, "", 0, 0, HASH, "", "", test])
         if outcome:
             ok = outcome == "ok"
-            done = [code if ok else "", int(ok), (2 if operation == "intake" else 1) * ok, HASH, reason]
+            done = [code if ok else "", int(ok), (1 if operation == "submit" else 2) * ok, HASH, reason, "", test]
             self.rows["ledger"].append([0, self._op, outcome, t + 0.1, operation, *unit, *done])
 
     def step(
@@ -71,8 +73,9 @@ class Scene:
         """Invoke a step on a dossier, and end it."""
         self._op += 1
         unit = [f"step-{self._op}", province, COMMUNES[province]]
-        self.rows["ledger"].append([0, self._op, "invoke", 2.0, operation, *unit, code, 0, 0, "", ""])
-        self.rows["ledger"].append([0, self._op, outcome, 2.1, operation, *unit, code, sequence, state, "", ""])
+        self.rows["ledger"].append([0, self._op, "invoke", 2.0, operation, *unit, code, 0, 0, "", "", "", False])
+        done = [code, sequence, state, "", "", "", False]
+        self.rows["ledger"].append([0, self._op, outcome, 2.1, operation, *unit, *done])
 
     def book(self, system: str, code: str, key: str, states: tuple[int, ...] = (1, 2), **changes: object) -> None:
         """Store a dossier in one system, as its readings have it; ``lag`` delays the portal."""
@@ -88,6 +91,8 @@ class Scene:
             "state": states[-1] if states else 0,
             "sequence": len(states),
             "history": [[n, state, T0 + n, T0 + n + lag] for n, state in enumerate(states, 1)],
+            "archived": "false",
+            "test": False,
         }
         fields |= changes
         if not isinstance(fields["history"], str):
@@ -98,8 +103,8 @@ class Scene:
         """Acknowledge the upload of an attachment; ``holders`` have it."""
         self._op += 1
         unit = [key, province, COMMUNES[province]]
-        self.rows["ledger"].append([0, self._op, "invoke", 0.5, "attach", *unit, "", 0, 0, digest, ""])
-        self.rows["ledger"].append([0, self._op, "ok", 0.6, "attach", *unit, "", 0, 0, "", ""])
+        self.rows["ledger"].append([0, self._op, "invoke", 0.5, "attach", *unit, "", 0, 0, digest, "", "", False])
+        self.rows["ledger"].append([0, self._op, "ok", 0.6, "attach", *unit, "", 0, 0, "", "", "", False])
         self.rows["attachments"] += [[number, system, code, digest] for system in holders for number in (1, 2)]
 
     def stored(self, code: str, key: str, states: tuple[int, ...] = (1, 2), province: str = "01") -> None:
@@ -115,7 +120,7 @@ class Scene:
         self.stored(code, key, states, province)
 
     def with_readings(self, without: tuple[tuple[str, int], ...] = (), incomplete: tuple[str, ...] = ()) -> None:
-        """Say that every system was read, twice."""
+        """Say that every system was read, twice, and the books that are always there; they are empty."""
         for number in (1, 2):
             for system in ("national", *(f"province:{code}" for code in self.plan.stack.provinces)):
                 if (system, number) not in without:
@@ -128,6 +133,8 @@ class Scene:
                         dossiers=count,
                         complete=system not in incomplete,
                     )
+            for system in keepers(self.plan.stack.provinces, ()):
+                self.event("entries_read", 100.0 + number, **{"pass": number}, system=system, entries=0, complete=True)
 
     def sample(
         self, second: int, province: str = "01", outcome: str = "ok", seconds: float = 0.1, **more: object

@@ -147,7 +147,7 @@ def test_a_request_counts_when_its_failure_was_there(run: Run) -> None:
     assert alert(scene).spans[0].start == 27.0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=25), st.integers(1, 6), st.integers(1, 3))
 def test_sql_agrees_with_the_definition(
     tmp_path_factory: pytest.TempPathFactory,

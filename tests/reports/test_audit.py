@@ -3,10 +3,14 @@
 import json
 from typing import Any
 
+import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reports import tables
 from reports.audit import FAILURES, Audit, audit
+from reports.classify import SYNC_LAG
 from reports.judge import audit_json
 
 T0 = 1_750_000_000.0
@@ -427,6 +431,30 @@ def test_misrouted_to_the_system_of_another_province(scene: Scene) -> None:
     assert "stored by province:79" in detail(result, "misrouted")
 
 
+# misfiled
+
+
+@pytest.mark.parametrize("system", ["national", "province:01"])
+@pytest.mark.parametrize(
+    ("test", "what"), [(True, "a test counts as an official dossier"), (False, "an official dossier counts as a test")]
+)
+def test_misfiled(scene: Scene, system: str, test: bool, what: str) -> None:
+    """A rehearsal's dossier is marked at both sides, and no other one is."""
+    scene.attempt("a", "ok", "G1", test=test)
+    for name in ("national", "province:01"):
+        scene.book(name, "G1", "a", test=test is not (name == system))
+    result = audited(scene)
+    assert found(result) == {"misfiled": ("G1",)}
+    assert detail(result, "misfiled") == f"{system}: {what}"
+
+
+def test_a_rehearsals_dossier_that_is_marked_everywhere_is_sound(scene: Scene) -> None:
+    scene.attempt("a", "ok", "G1", test=True)
+    for name in ("national", "province:01"):
+        scene.book(name, "G1", "a", test=True)
+    assert found(audited(scene)) == {}
+
+
 # unread
 
 
@@ -467,6 +495,20 @@ def test_a_positive_finding_counts_though_not_all_was_read(scene: Scene) -> None
     assert found(audited(scene, incomplete=("province:14",))) == {"phantom": ("H9",)}
 
 
+@pytest.mark.parametrize("holder", [None, "province:01", "both"])
+def test_a_dossier_taken_in_across_the_border_is_looked_for_at_its_authority(scene: Scene, holder: str | None) -> None:
+    """Its row of the ledger has the place that it is for; the counter's province having it isn't enough."""
+    scene.attempt("a", "ok", "H01", "79", "forward")
+    if holder == "both":
+        scene.stored("H01", "a", (2, 4), "79")
+    elif holder:
+        scene.book("national", "H01", "a", (2,), province="79")
+        scene.book(holder, "H01", "a", (2,), province="79", commune="25747")
+    expected = {"both": {}, None: {"lost": ("H01",)}}
+    seen = found(audited(scene))
+    assert seen == expected[holder] if holder in expected else "misrouted" in seen
+
+
 # sync lag
 
 
@@ -480,6 +522,28 @@ def test_sync_lag(scene: Scene) -> None:
     scene.book("national", "H1", "b", (2,), lag=1.0)
     result = audited(scene)
     assert audit_json(result)["sync_lag"] == {"p50": 3.0, "p95": 3.0, "p99": 3.0, "max": 3.0, "samples": 3}
+
+
+@pytest.mark.parametrize("suspected", [False, True])
+def test_a_step_of_a_commune_that_is_connected_late_is_due_from_then_on(scene: Scene, suspected: bool) -> None:
+    """Taken 1 and 2 s after T0, it arrives 31 s later; its commune was connected at 30 s. A suspect's likewise."""
+    scene.event("communes_unconnected", communes=["00004"], until=T0 + 30)
+    scene.attempt("a", "ok", "H1", operation="intake")
+    scene.book("province:01", "H1", "a", (2, 4))
+    scene.book("national", "H1", "a", (2, 4), lag=31.0, **{"hash": OTHER} if suspected else {})
+    lag = audited(scene).sync_lag
+    assert (lag.max, lag.p50, lag.samples) == (3.0, 2.0, 2)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.none() | st.floats(0, 90).map(lambda lag: round(lag, 3)) | st.sampled_from([0.0, 0.25, 0.2504])))
+def test_quantiles_of_the_lag_are_order_statistics(lags: list[float | None]) -> None:
+    """As DuckDB's own, which holds every lag; NULL is a step that hasn't arrived."""
+    with duckdb.connect() as database:
+        database.execute("CREATE TABLE lags AS SELECT unnest(?::DOUBLE[]) AS lag", [lags])
+        said = database.execute("SELECT quantile_disc(lag, [0.5, 0.95, 0.99]), max(lag), count(lag) FROM lags")
+        expected = said.fetchall()
+        assert database.execute(SYNC_LAG).fetchall() == expected
 
 
 def test_audit_json(scene: Scene) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model.books import BOOKS, keepers
+from model.books import BOOKS, PROBE, keepers
 from model.plan import Stack
 from reports import tables
 from reports.entries import CATEGORIES, Entries, audit_entries
@@ -26,14 +26,39 @@ class Books:
         scene.rows["entries"] = []
         self._op = 1000
 
-    def wrote(self, operation: str, key: str, event: str | None = "ok", entries: int = 1, sent: str = SENT) -> None:
-        """Invoke a write, and end it; ``entries``: how many it acknowledges."""
+    def wrote(
+        self,
+        operation: str,
+        key: str,
+        event: str | None = "ok",
+        entries: int = 1,
+        sent: str = SENT,
+        owners: str = "",
+        told: str = "",
+        of: str = "",
+    ) -> None:
+        """Invoke a write, and end it; ``entries``: how many it acknowledges, ``of``: the document concerned."""
         self._op += 1
         unit = [key, "01", "00004"]
         ledger = self.scene.rows["ledger"]
-        ledger.append([0, self._op, "invoke", 1.0, operation, *unit, "", 0, 0, sent, ""])
+        ledger.append([0, self._op, "invoke", 1.0, operation, *unit, of, 0, 0, sent, "", owners, False])
         if event:
-            ledger.append([0, self._op, event, 1.1, operation, *unit, "", entries * (event == "ok"), 0, "", ""])
+            count = entries * (event == "ok")
+            ledger.append([0, self._op, event, 1.1, operation, *unit, of, count, 0, "", "", told, False])
+
+    def pays(self, code: str, event: str | None = "ok", province: str = "01") -> None:
+        """Pay a dossier's fee, under a key of its own."""
+        self._op += 1
+        unit = [f"k-{code}", province, "00004"]
+        ledger = self.scene.rows["ledger"]
+        ledger.append([0, self._op, "invoke", 1.0, "pay", *unit, code, 0, 0, "", "", "", False])
+        if event:
+            ledger.append([0, self._op, event, 1.1, "pay", *unit, code, 0, 0, "", "", "", False])
+
+    def credits(self, code: str, *systems: str, amount: int = 2000) -> None:
+        """Hold a dossier's fee as paid."""
+        for system in systems:
+            self.holds(system, "payment", code, system, str(amount))
 
     def holds(self, system: str, book: str, key: str, owner: str, value: str = SENT) -> None:
         """Enter it in a system's book, in both readings."""
@@ -125,6 +150,74 @@ def test_divergent(books: Books) -> None:
     assert found(books.audited()) == {("divergent", "r"): "H01 has other content than was sent"}
 
 
+def test_what_is_with_its_recipients_is_routed(books: Books) -> None:
+    books.wrote("send_document", "d", entries=2, owners="H01 H79.26734")
+    for organ in ("H01", "H79.26734"):
+        books.holds("axis", "document", "d", organ)
+    books.wrote("reject_document", "d:H79.26734", of="d")
+    books.holds("axis", "reject", "d:H79.26734", "H01")
+    books.wrote("report", "H01:BC:1", owners="H01")
+    books.holds("reporting", "report", "H01:BC:1", "H01")
+    assert found(books.audited()) == {}
+
+
+@pytest.mark.parametrize("event", ["ok", "info"])
+def test_a_document_at_another_agency_is_misrouted(books: Books, event: str) -> None:
+    books.wrote("send_document", "d", event, entries=1, owners="H01.00004")
+    books.holds("axis", "document", "d", "H79")
+    assert found(books.audited()) == {("misrouted", "d"): "H79 has it; it was for H01.00004"}
+
+
+def test_a_document_at_one_agency_too_many_is_misrouted(books: Books) -> None:
+    owners = [f"H01.0000{number}" for number in range(1, 6)]
+    books.wrote("send_document", "d", entries=5, owners=" ".join(owners))
+    for organ in (*owners, "H79"):
+        books.holds("axis", "document", "d", organ)
+    detail = "H79 has it; it was for H01.00001, H01.00002, H01.00003 and 2 others"
+    assert found(books.audited()) == {("misrouted", "d"): detail}
+
+
+def test_a_rejection_that_comes_back_to_somebody_else_is_misrouted(books: Books) -> None:
+    """Its sender is who sent the document, whatever the axis says of it."""
+    books.wrote("send_document", "d", owners="H79.26734")
+    books.holds("axis", "document", "d", "H79.26734")
+    books.wrote("reject_document", "d:H79.26734", of="d")
+    books.holds("axis", "reject", "d:H79.26734", "H96")
+    assert found(books.audited()) == {("misrouted", "d:H79.26734"): "H96 has it; it was for H01"}
+
+
+def test_a_rejection_without_its_reason_is_divergent(books: Books) -> None:
+    books.wrote("send_document", "d", owners="H79.26734")
+    books.holds("axis", "document", "d", "H79.26734")
+    books.wrote("reject_document", "d:H79.26734", of="d")
+    books.holds("axis", "reject", "d:H79.26734", "H01", "e" * 64)
+    assert found(books.audited()) == {("divergent", "d:H79.26734"): "H01 has other content than was sent"}
+
+
+def test_a_report_of_another_unit_is_misrouted(books: Books) -> None:
+    books.wrote("report", "r", owners="H01.00004")
+    books.holds("reporting", "report", "r", "H79")
+    assert found(books.audited()) == {("misrouted", "r"): "H79 has it; it was for H01.00004"}
+
+
+@pytest.mark.parametrize(("kept", "said"), [("BN-2", "the books have BN-2"), (None, "the books have nothing")])
+def test_a_receipt_that_was_told_and_is_not_in_the_books_is_unfounded(
+    books: Books, kept: str | None, said: str
+) -> None:
+    books.wrote("verify", "v", entries=0, sent="", owners="population", told="population=BN-1")
+    if kept:
+        books.holds("national", "mark", "v", "population", kept)
+        books.holds("population", "receipt", "v", "population", kept)
+    assert found(books.audited()) == {("unfounded", "v"): f"population was told to have given BN-1; {said}"}
+
+
+def test_a_receipt_that_was_told_and_is_in_the_books_is_founded(books: Books) -> None:
+    books.wrote("verify", "v", sent="", owners="population land", told="population=BN-1")
+    for system, book in (("national", "mark"), ("population", "receipt")):
+        books.holds(system, book, "v", "population", "BN-1")
+    assert found(books.audited()) == {}
+
+
 def test_phantom(books: Books) -> None:
     books.holds("hotline", "alert", "a", "01")
     assert found(books.audited()) == {("phantom", "a"): "01 has it; nobody attempted it"}
@@ -171,16 +264,89 @@ def test_rows_that_the_record_has_lost_make_a_reading_incomplete(books: Books) -
         assert audit_entries(database, STACK, record.events()).unread_systems == ("axis",)
 
 
+ALL = ("payment", "national", "province:01")
+
+
+def test_a_fee_that_is_paid_in_all_three_books_has_no_finding(books: Books) -> None:
+    books.pays("G1")
+    books.credits("G1", *ALL)
+    books.pays("G2", "info")
+    books.pays("G3", None)
+    books.credits("G3", *ALL)
+    books.credits(f"{PROBE}1", "payment")
+    result = books.audited()
+    assert result.findings == ()
+    assert result.acknowledged == {"payment": 1}
+
+
+@pytest.mark.parametrize("event", ["ok", "info", None])
+@pytest.mark.parametrize("missing", ["national", "province:01"])
+def test_paid_but_waiting(books: Books, missing: str, event: str | None) -> None:
+    """Whether the citizen was told so or not: the platform says that it is paid."""
+    books.pays("G1", event)
+    books.credits("G1", *(system for system in ALL if system != missing))
+    assert found(books.audited()) == {("lost", "G1"): f"paid, and still waiting at {missing}"}
+
+
+def test_a_payment_that_the_citizen_was_told_of_and_nobody_has(books: Books) -> None:
+    books.pays("G1")
+    assert [finding.detail for finding in books.audited().findings] == [
+        "paid, and still waiting at national",
+        "paid, and still waiting at province:01",
+        "paid, as the citizen was told, and the platform holds it as not paid",
+    ]
+
+
+def test_a_fee_that_is_credited_twice(books: Books) -> None:
+    books.pays("G1")
+    books.credits("G1", *ALL, "national")
+    assert found(books.audited()) == {("duplicated", "G1"): "national has it 2 times"}
+
+
+def test_a_fee_of_another_amount(books: Books) -> None:
+    books.pays("G1")
+    books.credits("G1", "payment", "province:01")
+    books.credits("G1", "national", amount=4000)
+    said = "the amounts differ: national 4000, payment 2000, province:01 2000"
+    assert found(books.audited()) == {("divergent", "G1"): said}
+
+
+def test_a_fee_that_nobody_paid(books: Books) -> None:
+    books.pays("G1", "fail")
+    books.credits("G1", "national", "province:01")
+    result = books.audited()
+    assert {(finding.category, finding.key, finding.detail) for finding in result.findings} == {
+        ("unfounded", "G1", f"{system} holds it as paid; the platform doesn't")
+        for system in ("national", "province:01")
+    }
+
+
+def test_a_payment_that_nobody_attempted(books: Books) -> None:
+    books.credits("G1", *ALL)
+    assert {finding.category for finding in books.audited().findings} == {"phantom"}
+
+
+@pytest.mark.parametrize("system", ALL)
+def test_payments_that_could_not_be_read_are_unread(books: Books, system: str) -> None:
+    books.pays("G1")
+    books.credits("G1", *(other for other in ALL if other != system))
+    result = books.audited(incomplete=(system,))
+    assert (result.unread, result.unread_systems) == ({"payment": 1}, (system,))
+    unfounded = [finding.category for finding in result.findings]
+    assert unfounded == []
+
+
 def test_only_platforms_that_are_there_keep_books() -> None:
-    assert keepers(("01",), ()) == {}
+    assert keepers(("01",), ()) == dict.fromkeys(("payment", "national", "province:01"), ("payment",))
     assert keepers(("01", "79"), ("specialised",)) == {
-        "national": ("mark",),
-        "province:01": ("mark",),
-        "province:79": ("mark",),
+        "national": ("mark", "payment"),
+        "province:01": ("mark", "payment"),
+        "province:79": ("mark", "payment"),
         "population": ("receipt",),
         "specialised": ("receipt",),
+        "payment": ("payment",),
     }
-    assert keepers(("01", "79"), (), ("79",)) == {"province:79": ("stub",)}
+    assert keepers(("01", "79"), (), ("79",))["province:79"] == ("stub", "payment")
     assert {book.backing for book in BOOKS.values()} <= {None, *BOOKS}
 
 

@@ -262,6 +262,26 @@ def test_refusals_without_writes_are_inconclusive(scene: Scene) -> None:
     assert measured(scene, goal("refusals", 0)).verdict == "inconclusive"
 
 
+# dossiers
+
+
+@pytest.mark.parametrize(("target", "verdict"), [(2, "pass"), (3, "fail")])
+def test_dossiers_are_counted_once(scene: Scene, target: float, verdict: str) -> None:
+    """What was sent again under the same key is one; what was refused, or isn't a dossier, is none."""
+    scene.attempt("a", "ok", "G1")
+    scene.attempt("a", "ok", "G1")
+    scene.attempt("b", "ok", "G2")
+    scene.attempt("c", "fail", reason="validation")
+    result = measured(scene, goal("dossiers", target, provinces=("01",)))
+    assert (result.verdict, result.observed, result.place) == (verdict, 2, "01")
+
+
+def test_a_province_without_dossiers_has_none(scene: Scene) -> None:
+    scene.attempt("a", "ok", "G1")
+    result = measured(scene, goal("dossiers", 1))
+    assert (result.verdict, result.observed, result.place) == ("fail", 0, "14")
+
+
 # sync lag
 
 

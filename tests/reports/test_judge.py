@@ -43,7 +43,8 @@ def test_a_healthy_run_passes(run: Run) -> None:
     assert result.verdict == "pass"
     assert result.reasons == (
         "180 arrivals and 180 requests met 2 of 2 objectives; 9 acknowledged dossiers, read twice from 4 systems: none "
-        "lost, duplicated, divergent, regressed, phantom, resurrected or misrouted; 1 of 1 faults proved and healed",
+        "lost, duplicated, divergent, regressed, phantom, resurrected, misrouted or misfiled; 1 of 1 faults proved and "
+        "healed",
     )
 
 
@@ -69,7 +70,7 @@ def test_verdict_json_has_its_shape(run: Run) -> None:
     write(record, judge(record))
     written = json.loads(record.path("verdict.json").read_text())
     assert list(written) == [
-        *("verdict", "reasons", "objectives", "integrity", "books", "load", "faults"),
+        *("verdict", "reasons", "failed", "objectives", "integrity", "books", "load", "faults"),
         *("steady_state", "stops", "steps", "recovery", "alerts"),
     ]
     assert written["verdict"] == "fail"
@@ -98,6 +99,7 @@ def test_verdict_json_has_its_shape(run: Run) -> None:
         "phantom": [],
         "resurrected": [],
         "misrouted": [],
+        "misfiled": [],
         "unread": 0,
     }
     assert written["load"] == {"planned": 180, "started": 180, "dropped": 0, "unfinished": 0, "late_p99_seconds": 0.001}

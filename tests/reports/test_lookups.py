@@ -22,11 +22,11 @@ def record_of(folder: Path, acknowledged: Iterable[Row], looked: Iterable[Row], 
     unit = ["01", "00004"]
     ledger: list[list[object]] = []
     for op, (key, code) in enumerate(acknowledged):
-        ledger.append([0, op, "invoke", 1.0, "submit", key, *unit, "", 0, 0, "", ""])
-        ledger.append([0, op, "ok", 1.1, "submit", key, *unit, code, 0, 0, "", ""])
+        ledger.append([0, op, "invoke", 1.0, "submit", key, *unit, "", 0, 0, "", "", "", False])
+        ledger.append([0, op, "ok", 1.1, "submit", key, *unit, code, 0, 0, "", "", "", False])
     for op, key in enumerate(failed, 1000):
-        ledger.append([0, op, "invoke", 1.0, "submit", key, *unit, "", 0, 0, "", ""])
-        ledger.append([0, op, "fail", 1.1, "submit", key, *unit, "", 0, 0, "", ""])
+        ledger.append([0, op, "invoke", 1.0, "submit", key, *unit, "", 0, 0, "", "", "", False])
+        ledger.append([0, op, "fail", 1.1, "submit", key, *unit, "", 0, 0, "", "", "", False])
     rows = {
         "ledger": ledger,
         "lookups": [[code, f"k-{code}", *unit, result, "status 404" * (result != "found")] for code, result in looked],

@@ -168,6 +168,27 @@ def test_what_waited_drains_after_the_healing(run: Run) -> None:
     assert (found.converge.seconds, found.converge.why) == (8.0, "normal: a step waits for 0.5 s")
 
 
+def test_a_registration_that_its_province_never_got_never_drains(run: Run) -> None:
+    scene = quiet(run(faults=(FAULT,)))
+    scene.attempt("x", "ok", "G14", "14", "submit", t=21)
+    scene.book("national", "G14", "x", (1,), province="14", history=[[1, 1, T0 + 21, T0 + 21]])
+    assert course(scene).drain.never
+
+
+def test_what_unconnected_communes_owe_is_due_from_their_connection(run: Run) -> None:
+    """A step and a registration, taken at 21 s; connected at 50 s: nobody's backlog of the healing, and in time."""
+    scene, there = quiet(run(faults=(FAULT,))), {"province": "14", "commune": "03649"}
+    for code, operation, state, holders in (
+        ("G14", "submit", 1, ("national", "province:14")), ("H14", "intake", 2, ("province:14", "national"))
+    ):  # fmt: skip
+        scene.attempt(code, "ok", code, operation=operation, t=21, **there)
+        for system, applied in zip(holders, (21, 50.3), strict=True):
+            scene.book(system, code, code, (state,), history=[[1, state, T0 + 21, T0 + applied]], **there)
+    scene.event("communes_unconnected", communes=["03649"], until=T0 + 50)
+    found = course(scene)
+    assert (found.drain.seconds, found.drain.why, found.converge.seconds) == (0.0, "0 steps waited at the healing", 0.0)
+
+
 def test_nothing_waited_is_no_time(run: Run) -> None:
     found = course(quiet(run(faults=(FAULT,))))
     assert (found.drain.seconds, found.converge.seconds) == (0.0, 0.0)

@@ -31,6 +31,7 @@ from reports import facts as facts_module
 from tests.conftest import NEEDS_PROMTOOL
 
 BEGAN = 1_751_330_000.25
+MIB = 2**20
 HOSTILE = "<script>alert(1)</script>]]>|\x1b[31m`*_[x](http://e.vil)&\"'\u202e\n@all"
 CODES = tuple(provinces())
 STEPS = (
@@ -41,7 +42,7 @@ STEPS = (
     "national.pay",
     "province.track",
 )
-RULES = ("lost", "duplicated", "divergent", "regressed", "phantom", "resurrected", "misrouted")
+RULES = ("lost", "duplicated", "divergent", "regressed", "phantom", "resurrected", "misrouted", "misfiled")
 PHASES = (("baseline", 20.0, 10.0), ("surge", 40.0, 60.0), ("recovery", 30.0, 20.0))
 LOST = ("H29.79-250701-0017", "H29.79-250701-0023", "H26.01-250701-0140")
 MISROUTED = tuple(f"H29.79-250701-{number:04}" for number in range(1000, 1130))
@@ -329,7 +330,7 @@ def audit(kind: Kind) -> dict[str, object]:
         for code in LOST
     ]
     return {
-        "counts": {"lost": 3},
+        "counts": {"lost": 3, "held": 2},
         "findings": findings if kind.verdict == "fail" else [],
         "sync_lag": {"p50": 0.21, "p95": 3.8, "p99": 9.7, "max": 10.4, "samples": 8811},
         "stale": 12,
@@ -370,7 +371,15 @@ def write_tables(record: Record, kind: Kind) -> None:
     spool(record, "samples", [(*key, count) for key, count in counts.items()])
     spool(record, "arrivals", arrivals)
     spool(record, "reads", [read(rng, number) for number in range(600)])
+    spool(record, "processes", [*looks(kind)])
     tables.seal(record)
+
+
+def looks(kind: Kind) -> Iterator[tuple[object, ...]]:
+    """Look at two processes every 2 s: the portal's grows, the provinces' is started anew after 50 s."""
+    for t in range(0, 90, 2):
+        yield t, kind.say("national"), BEGAN - 5, 60 * MIB + t * MIB // 2, 40 + t, 100 * t, t
+        yield t, kind.say("provinces-1"), BEGAN + 49 * (t >= 50), 80 * MIB, 250, 10 * (t % 50), 0
 
 
 def spool(record: Record, table: str, rows: list[tuple[object, ...]]) -> None:
@@ -409,7 +418,7 @@ def read(rng: random.Random, number: int) -> tuple[object, ...]:
     province = CODES[number % len(CODES)]
     occurred = BEGAN + number / 10
     history = [[1, 1, occurred, occurred], [2, 2, occurred + 1, occurred + 1 + rng.uniform(0.1, 0.4)]]
-    return 2, "national", f"H-{number}", f"k{number}", province, "00004", "00", 2, 2, json.dumps(history)
+    return 2, "national", f"H-{number}", f"k{number}", province, "00004", "00", 2, 2, json.dumps(history), False, False
 
 
 @pytest.fixture(scope="session")
@@ -506,6 +515,11 @@ def test_write_returns_the_page_and_writes_all_four_reports(passed: Record) -> N
     assert not list(passed.directory.glob(".*"))
 
 
+def test_what_a_migration_leaves_to_a_person_is_told_beside_what_is_broken(passed: Record) -> None:
+    page = passed.path("report.html").read_text()
+    assert "recovered (outcome unknown to the client, later present),\n2 held by a migration for a person" in page
+
+
 def test_the_same_record_gives_the_same_bytes(failed: Record, tmp_path: Path) -> None:
     """A copy of a record in another folder gives byte by byte the same reports."""
     copy = Record(tmp_path / "elsewhere")
@@ -554,7 +568,9 @@ def test_verdict_and_reasons_come_first(name: str, words: tuple[str, ...], reque
 def test_sections_stand_in_the_agreed_order(passed: Record) -> None:
     """Timeline, objectives, integrity, books, faults, then provinces to judging again."""
     found = [value for tag, name, value in Elements(page(passed)).attributes if tag == "h2" and name == "id"]
-    order = "timeline objectives integrity books faults provinces operations generator events environment again"
+    order = (
+        "timeline objectives integrity books faults provinces operations processes generator events environment again"
+    )
     assert " ".join(found) == order
 
 
@@ -592,6 +608,21 @@ def test_provinces_stand_worst_first(failed: Record) -> None:
     cells = Elements(page(failed)).row("Hồ Chí Minh")
     assert cells[1] == "79"
     assert "timeout" in cells[-1]
+
+
+def test_processes_show_what_they_hold(passed: Record) -> None:
+    """A process that was restarted has answered in both its lives."""
+    rows = [[cell.strip() for cell in row] for row in Elements(page(passed)).rows]
+    assert ["national", "1×", "8,800", "88", "60.0 MiB", "104.0 MiB", "", "40", "128"] in rows
+    assert ["provinces-1", "2×", "860", "0", "80.0 MiB", "80.0 MiB", "", "250"] in [row[:8] for row in rows]
+    (drawn,) = re.findall(r'aria-label="from 60.0 MiB to 104.0 MiB">.*?class="p50" d="M([^"]*)h.1"', page(passed))
+    heights = [float(point.split()[1]) for point in drawn.split("L")]
+    assert (heights[0], heights[-1], heights == sorted(heights, reverse=True)) == (7.5, 2.0, True)
+
+
+def test_no_process_is_shown_where_nobody_looked(empty: Record) -> None:
+    assert 'id="processes"' not in page(empty)
+    assert "p50" not in charts.spark((None, None), "nothing")
 
 
 def test_a_figure_that_json_has_as_null_is_infinite_where_something_was_measured(passed: Record) -> None:
@@ -769,7 +800,7 @@ def test_junit_has_a_case_for_everything_that_is_judged(passed: Record) -> None:
     }
     assert (root.get("name"), root.get("tests"), root.get("failures"), root.get("errors")) == (
         "cutover-morning",
-        "17",
+        "18",
         "0",
         "0",
     )

@@ -70,9 +70,11 @@ def test_a_malformed_line_is_named_and_nothing_is_lost(tmp_path: Path, bad: str)
 
 def test_quotes_and_empty_fields(tmp_path: Path) -> None:
     record = Record(tmp_path)
-    record.spool("reads", "a").write_text('1,national,G1,a,01,,,2,1,"[[1, 2, 3.5, 4.5]]"\n')
+    record.spool("reads", "a").write_text('1,national,G1,a,01,,,2,1,"[[1, 2, 3.5, 4.5]]",false,true\n')
     tables.seal(record)
-    assert rows(record, "reads") == [(1, "national", "G1", "a", "01", None, None, 2, 1, "[[1, 2, 3.5, 4.5]]")]
+    assert rows(record, "reads") == [
+        (1, "national", "G1", "a", "01", None, None, 2, 1, "[[1, 2, 3.5, 4.5]]", False, True)
+    ]
 
 
 def test_an_empty_spool_folder_is_an_empty_table(tmp_path: Path) -> None:
