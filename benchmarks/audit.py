@@ -33,7 +33,7 @@ SELECT
     i, list_extract({provinces}, 1 + (i % {count})::INTEGER) AS province,
     format('H{{}}.{{:05d}}-250701-{{:07d}}', province, i % 3321, i) AS code,
     md5(i::VARCHAR) AS key, format('{{:05d}}', i % 3321) AS commune,
-    md5(i::VARCHAR) || md5((i + 1)::VARCHAR) AS hash, (i // 100) / 10 AS t
+    md5(i::VARCHAR) || md5((i + 1)::VARCHAR) AS hash, (i // 100) / 10 AS t, i % 10 = 0 AS test
 FROM range({dossiers}) AS numbers(i)
 """
 
@@ -44,7 +44,7 @@ SELECT 0 AS worker, 3 * i + step AS op, event, t + step + CASE event WHEN 'ok' T
        CASE WHEN event = 'ok' OR step > 0 THEN code END AS dossier,
        CASE event WHEN 'ok' THEN step + 1 ELSE 0 END::INTEGER AS sequence,
        CASE event WHEN 'ok' THEN [1, 2, 4][step + 1] ELSE 0 END::INTEGER AS state,
-       CASE step WHEN 0 THEN hash END AS hash, NULL::VARCHAR AS reason
+       CASE step WHEN 0 THEN hash END AS hash, NULL::VARCHAR AS reason, NULL::VARCHAR AS entries, test
 FROM dossiers, (SELECT unnest(range(3)) AS step), (SELECT unnest(['invoke', 'ok']) AS event)
 ORDER BY time
 """
@@ -56,7 +56,8 @@ SELECT pass, CASE side WHEN 0 THEN 'national' ELSE 'province:' || province END A
        CASE WHEN odd = 3 AND side = 0 THEN 2 ELSE 4 END::INTEGER AS state, 3::INTEGER AS sequence,
        format('[[1, 1, {{0:.6f}}, {{0:.6f}}], [{{1}}, 2, {{2:.6f}}, {{3:.6f}}], [3, 4, {{4:.6f}}, {{5:.6f}}]]',
               {t0} + t, CASE odd WHEN 4 THEN 5 ELSE 2 END, {t0} + t + 1, {t0} + t + 1 + side * 0.3,
-              {t0} + t + 2, {t0} + t + 2 + side * (i % 97) / 100) AS history
+              {t0} + t + 2, {t0} + t + 2 + side * (i % 97) / 100) AS history, false AS archived,
+       test <> (odd = 7 AND side = 0) AS test
 FROM (SELECT *, i % {odd} AS odd FROM dossiers),
      (SELECT unnest([1, 2])::INTEGER AS pass), (SELECT unnest([0, 1]) AS side)
 WHERE NOT (odd = 5 AND side = 0) AND NOT (odd = 6 AND pass = 1 AND side = 0)

@@ -236,6 +236,7 @@ def measured_length(servers: Sequence[str], at_once: int, folder: Path) -> float
     """Return the seconds from the first event to the end of a run that isn't hit, so many at once; the longest."""
 
     def undisturbed(number: int) -> float:
+        """Return the seconds of one such run; raises SystemExit where it fails."""
         drill = Drill(folder / f"undisturbed-{number}", servers[number % len(servers)], None)
         try:
             drill.wait(lambda: drill.over() or drill.names(), ENDS_WITHIN)

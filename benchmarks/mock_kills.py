@@ -2,8 +2,9 @@
 
 Runs of a campaign with every system and every kind of write, ``--at-once`` kills in each: every system in its turn, in
 a random order, at a random moment, away for a random time. A killed system starts again on its own state. The run's own
-audit says what became of everything that was acknowledged: nothing may be lost, duplicated, altered or unread,
-neither dossiers nor entries of other books. The seed decides who dies when. Writes DATE-mock-kills.json and .md.
+audit says what became of everything that was acknowledged: nothing may be lost, duplicated, altered or unread, neither
+dossiers nor entries of other books, nor the legacy dossiers and accounts that a migration moves meanwhile. The seed
+decides who dies when. Writes DATE-mock-kills.json and .md.
 """
 
 import argparse
@@ -21,7 +22,8 @@ from random import Random
 from typing import Any
 
 from benchmarks.__main__ import RESULTS, machine
-from model.links import PLATFORMS, systems
+from model.links import PLATFORMS, province_system, systems
+from model.record import Record
 
 COMMAND = Path(sys.executable).with_name("thongsuot")
 PROVINCES = ("01", "11", "79")
@@ -32,16 +34,22 @@ AWAY = (0.5, 1.5)  # seconds
 LAST = 6.0  # seconds of load after the last kill
 PATIENCE = 420.0  # seconds that a run may take beyond its load
 JUDGED = (0, 1, 3)
-HARM = ("lost", "duplicated", "divergent", "regressed", "phantom", "resurrected", "misrouted")
+HARM = ("lost", "duplicated", "divergent", "regressed", "phantom", "resurrected", "misrouted", "misfiled")
 
 CAMPAIGN = """
 name = "mock-kills"
-title = "Every kind of write, while systems are killed"
+title = "Every kind of write, and a migration, while systems are killed"
 seed = {seed}
 
 [stack]
 provinces = {provinces}
 platforms = {platforms}
+mobile = ["79"]
+
+[migration]
+start = {first}
+dossiers = 400
+rate = 10
 
 [load.journeys]
 submit-online = 6
@@ -60,6 +68,9 @@ poll-tasks = 2
 join-meeting = 1
 watch-dashboard = 1
 submit-old-code = 2
+assisted = 2
+novice-intake = 2
+mobile-reception = 2
 
 [load.patience]
 retries = 3
@@ -113,7 +124,7 @@ class Outcome:
     Attributes:
         kills: What was planned.
         killed: Systems of the kills that were carried out and proved.
-        acknowledged: Dossiers, and entries of other books, that were acknowledged.
+        acknowledged: Dossiers, entries of other books that were acknowledged, and what was migrated.
         problems: What wasn't as it should be.
     """
 
@@ -144,6 +155,7 @@ def campaign(kills: Sequence[Kill], seed: int, rate: float) -> str:
         seed=seed,
         provinces=json.dumps(PROVINCES),
         platforms=json.dumps(PLATFORMS),
+        first=FIRST,
         duration=round(kills[-1].start + kills[-1].duration + LAST, 3),
         rate=rate,
     )
@@ -165,9 +177,13 @@ def run(kills: Sequence[Kill], seed: int, rate: float, folder: Path) -> Outcome:
     if code not in JUDGED:
         outcome.problems.append(f"exit code {code}: see {folder / 'output'}")
         return outcome
-    lines = (record / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    outcome.killed = [event["system"] for event in map(json.loads, lines) if event["event"] == "fault_proved"]
-    look(json.loads((record / "audit.json").read_text(encoding="utf-8")), outcome)
+    kept = Record(record)
+    events = kept.events()
+    outcome.killed = [event["system"] for event in events if event["event"] == "fault_proved"]
+    look(kept.json("audit.json"), outcome)
+    moved = {event["system"]: event["moved"] for event in events if event["event"] == "migration_finished"}
+    outcome.acknowledged["migrated"] = sum(moved.values())
+    outcome.problems += [f"{name} did not migrate" for name in map(province_system, PROVINCES) if name not in moved]
     return outcome
 
 

@@ -194,9 +194,8 @@ class Server:
             wanted = unquote(_field(query, "q").partition("=")[2])
             return _ok({"items": [{"code": wanted, "name": "Khai sinh", "field": "hộ tịch", "fee": 8000, "level": 4}]})
         if path.startswith("/dossiers/"):
-            return (
-                _PAYMENT if path.endswith("/payment") else _ok({"code": unquote(path[10:]), "state": 1, "history": []})
-            )
+            shown = {"code": unquote(path[10:]), "state": 1, "sequence": 1, "history": [[1, 1, 0.0, 0.0]]}
+            return _PAYMENT if path.endswith("/payment") else _ok(shown)
         return _PAID if path.startswith("/payments/") else _MISSING
 
     def _control(self, target: str) -> bytes:

@@ -6,6 +6,7 @@ THONGSUOT_KILLS says how many runs there are for each victim (2).
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.drill import Drill
@@ -37,12 +38,15 @@ def test_what_a_run_has_broken_and_leaves_behind_is_seen(tmp_path: Path) -> None
     try:
         wait_for(lambda: "fault_applied" in drill.names(), 40)
         proxy = "proxy citizen->province:01 is not clean"
-        wait_for(lambda: proxy in drill.broken() and any("stopped" in line for line in drill.broken()), 20)
-        assert {drill.process.pid, drill.helper("watchdog")} < set(drill.alive())
+        wait_for(lambda: proxy in drill.broken() and any("stopped" in line for line in drill.broken()), 30)
+        watchdog = drill.helper("watchdog")
+        assert watchdog
+        assert {drill.process.pid, watchdog} < set(drill.alive())
         assert drill.helper("toxiproxy") is None
         assert "slow on citizen->province:01 was not healed" in drill.unhealed()
+        psutil.Process(watchdog).suspend()  # else it may heal before it is ended, too
         drill.end()
-        wait_for(lambda: not drill.alive(), 5)
+        wait_for(lambda: not drill.alive(), 30)
         assert drill.left_behind() == ["22 proxies left"]
         assert proxy in drill.broken()
     finally:
