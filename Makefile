@@ -14,7 +14,7 @@ run: $(READY)  ## rehearse the cutover morning, print the verdict and where the 
 	$(BIN)/thongsuot run cutover-morning
 
 test: $(READY)  ## run every test
-	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 5 --dist worksteal
 
 lint: $(READY)  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -42,7 +42,8 @@ wheel-test: $(READY)  ## build the wheel, install it into an empty environment, 
 	sh scripts/wheel_test.sh $(BIN)/python
 
 containers-test: $(READY)  ## the stack in containers, on a Docker engine that is there (scripts/engine.sh makes one)
-	THONGSUOT_COMPOSE=required $(BIN)/python -m pytest tests/harness/test_compose.py
+	THONGSUOT_COMPOSE=required $(BIN)/python -m pytest -m slow -k cutover_morning tests/harness/test_compose.py
+	THONGSUOT_COMPOSE=required $(BIN)/python -m pytest -m slow -k "not cutover_morning" --numprocesses 2 tests/harness/test_compose.py
 
 bench: $(READY)  ## measure beside Locust, k6, vegeta and wrk: benchmarks/results (about 8 minutes, two quiet cores)
 	$(BIN)/python -m benchmarks

@@ -13,8 +13,14 @@ from typing import Any
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
 
 COMMAND = str(Path(sys.executable).parent / "thongsuot")
+TOKEN = "only-for-tests"  # noqa: S105  opens nothing else: the control API of systems that tests start
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
 SHORT = Path(__file__).parent / "campaigns" / "short.toml"
 
 
