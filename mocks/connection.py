@@ -16,7 +16,11 @@ from typing import Any
 from mocks.store import Store
 from mocks.wire import Body, Call, Route
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS connection(id INTEGER PRIMARY KEY CHECK(id = 1), at REAL NOT NULL);"
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS connection(
+    id INTEGER PRIMARY KEY CHECK(id = 1), at REAL NOT NULL, made INTEGER NOT NULL DEFAULT 0
+);
+"""
 PAUSE = 0.5  # seconds until what the database refused is tried again
 COMMUNE = slice(4, 9)  # of a dossier's code: ``H01.00004-250701-0001``
 LINKS = re.compile(r"national->province:\d\d|province:\d\d->national")
@@ -61,23 +65,23 @@ class Connection:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def holds(self, link: str, dossier: str) -> bool:
+    def holds(self, database: sqlite3.Connection, link: str, dossier: str) -> bool:
         """Tell whether a message on a link is of a dossier that the other side may not hear of yet."""
-        return self._waits(dossier) and LINKS.fullmatch(link) is not None
+        return self._waits(database, dossier) and LINKS.fullmatch(link) is not None
 
-    def word(self, dossier: str) -> str:
+    def word(self, database: sqlite3.Connection, dossier: str) -> str:
         """Say why a dossier waits at this system, empty where it doesn't."""
-        return WORD if self._waits(dossier) else ""
+        return WORD if self._waits(database, dossier) else ""
 
     async def set_moment(self, call: Call[Moment]) -> Moment:
         """Set the moment; it survives a restart."""
-        statement = "INSERT OR REPLACE INTO connection VALUES(1, ?)"
+        statement = "INSERT INTO connection(at) VALUES(?) ON CONFLICT(id) DO UPDATE SET at = excluded.at"
         await self._store.write(lambda connection: connection.execute(statement, (call.content.at,)) and None)
         self._told.set()
         return call.content
 
-    def _waits(self, dossier: str) -> bool:
-        return dossier[COMMUNE] in self._waiting
+    def _waits(self, database: sqlite3.Connection, dossier: str) -> bool:
+        return dossier[COMMUNE] in self._waiting and not _is_made(database)
 
     async def _run(self, release: Callable[[sqlite3.Connection], None]) -> None:
         while (left := self._left()) is None or left > 0:
@@ -90,13 +94,12 @@ class Connection:
 
     async def _connected(self, release: Callable[[sqlite3.Connection], None]) -> bool:
         """Connect all; False where the database fails, and nothing has changed."""
-        waiting = self._waiting
         try:
-            await self._store.write(lambda connection: self._connect(connection, release))
+            await self._store.write(lambda connection: _connect(connection, release))
         except sqlite3.Error:
             traceback.print_exc()
-            self._waiting = waiting
             return False
+        self._waiting = frozenset()
         return True
 
     def _left(self) -> float | None:
@@ -104,7 +107,12 @@ class Connection:
         row = self._store.reader.execute("SELECT at FROM connection").fetchone()
         return None if row is None else float(row[0]) - time.time()
 
-    def _connect(self, connection: sqlite3.Connection, release: Callable[[sqlite3.Connection], None]) -> None:
-        """Connect all; no message that is stored after this, in the same transaction either, is held."""
-        release(connection)
-        self._waiting = frozenset()
+
+def _is_made(database: sqlite3.Connection) -> bool:
+    return bool(database.execute("SELECT count(*) FROM connection WHERE made").fetchone()[0])
+
+
+def _connect(database: sqlite3.Connection, release: Callable[[sqlite3.Connection], None]) -> None:
+    """Connect all; no message that is stored after this, in the same transaction either, is held."""
+    release(database)
+    database.execute("UPDATE connection SET made = 1")

@@ -78,7 +78,10 @@ class DossierSystem(MessagingSystem):
 
     def shelves(self) -> tuple[pages.Shelf, ...]:
         """Return the shelf of its dossiers."""
-        return (dossier_pages.shelf(self.find, self.listed, self.connection.word),)
+        return (dossier_pages.shelf(self.find, self.listed, self._word),)
+
+    def _word(self, code: str) -> str:
+        return self.connection.word(self.store.reader, code)
 
     def facts(self) -> Mapping[str, object]:
         """Say how many official dossiers there are in each state, and how many tests."""

@@ -241,7 +241,7 @@ class National(DossierSystem):
         for message in self.attachments.attach(connection, call.session.sub, new.code, call.content.attachments):
             self.outbox.put(connection, self._link_to(new.province), message)
         drafts.close(connection, call, new.code)
-        due, word = 0 if new.test else fee, self.connection.word(new.code)
+        due, word = 0 if new.test else fee, self.connection.word(connection, new.code)
         return created(201, Submitted(new.code, first[1], first[0], due, message=word))
 
     def _hand_on(self, connection: sqlite3.Connection, item: SyncItem) -> None:

@@ -118,7 +118,7 @@ class Outbox:
         seed: Of the jitter.
         defects: Seeded defects that are on.
         stored: Messages that were ever put into it.
-        holds: Asked, for a link and a dossier, whether what is put into it now waits to be released.
+        holds: Asked, in the transaction, for a link and a dossier, whether what is put into it now waits for release.
     """
 
     def __init__(self, store: Store, metrics: Metrics, seed: int, defects: Defects) -> None:
@@ -127,7 +127,7 @@ class Outbox:
         self.seed = seed
         self.defects = defects
         self.stored = 0
-        self.holds: Callable[[str, str], bool] = lambda link, dossier: False
+        self.holds: Callable[[sqlite3.Connection, str, str], bool] = lambda connection, link, dossier: False
         self._senders: dict[str, _Sender] = {}
         self._touched: set[str] = set()
         self._stopped = False
@@ -150,7 +150,7 @@ class Outbox:
     def put(self, connection: sqlite3.Connection, link: str, message: tuple[str, str, bytes]) -> None:
         """Store a message (dossier, service, body) in the transaction of this connection."""
         statement = "INSERT INTO outbox(link, dossier, service, body) VALUES(?, ?, ?, ?)"
-        held = self.holds(link, message[0])
+        held = self.holds(connection, link, message[0])
         connection.execute(statement, (f"{link}{HELD}" if held else link, *message))
         self._touched |= set() if held else {link}
         self.stored += 1

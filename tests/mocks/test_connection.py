@@ -106,29 +106,35 @@ def test_a_moment_to_come_holds_until_then(made, eventually):
 
 
 def test_communes_are_connected_at_the_next_try_when_the_commit_fails(tmp_path):
-    """Until then nothing has changed: what comes meanwhile is held as well."""
+    """Until then nothing has changed: what is stored in the next transaction, while that one fails, is held as well."""
     orphan = "CREATE TABLE orphan(of INTEGER REFERENCES connection(id) DEFERRABLE INITIALLY DEFERRED);"
+    dossier = f"H01.{HERE}-250701-0001"
 
     async def scenario():
-        store, seen = Store(tmp_path / "s.sqlite", SCHEMA + orphan), []
+        store, seen, next_ones = Store(tmp_path / "s.sqlite", SCHEMA + orphan), [], []
         store._writer.execute("PRAGMA foreign_keys = ON")
         store.start()
         connection = Connection([HERE], store)
-        dossier = f"H01.{HERE}-250701-0001"
+
+        def note(database):
+            seen.append(connection.holds(database, "province:01->national", dossier))
 
         def release(database):
-            seen.append(connection.holds("province:01->national", dossier))
+            note(database)
             if len(seen) == 1:
                 database.execute("INSERT INTO orphan VALUES(9)")
+                next_ones.append(asyncio.create_task(store.write(note)))
 
         connection.start(release)
-        await store.write(lambda database: database.execute("INSERT INTO connection VALUES(1, 0)") and None)
+        await store.write(lambda database: database.execute("INSERT INTO connection(at) VALUES(0)") and None)
         connection._told.set()
         async with asyncio.timeout(30):
-            while connection.word(dossier):
+            while connection.word(store.reader, dossier):
                 await asyncio.sleep(0.01)
+        await store.write(note)
+        await asyncio.gather(*next_ones)
         await connection.stop()
         await store.close()
         return seen
 
-    assert asyncio.run(scenario()) == [True, True]
+    assert asyncio.run(scenario()) == [True, True, True, False]
