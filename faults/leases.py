@@ -142,7 +142,7 @@ class ProcessLease(TakenLease):
         """Return the process, None when it has ended."""
         try:
             process = psutil.Process(self.pid)
-            return process if process.create_time() == self.created and _lives(process) else None
+            return process if process.create_time() == self.created and lives(self.pid) else None
         except psutil.NoSuchProcess:
             return None
 
@@ -270,6 +270,14 @@ def limit_lease(fault: str, target: str, pid: int, headroom: int) -> LimitLease:
     return LimitLease(fault, target, pid, float(process.create_time()), (soft, hard), headroom)
 
 
+def lives(pid: int) -> bool:
+    """Tell whether a process runs: no longer once its first thread has ended, though others may take a while yet."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def decode(message: Mapping[str, Any], server: Callable[[str], Proxies]) -> Lease:
     """Read a message that ``Lease.as_message`` wrote; ``server`` returns the proxies of an API's URL."""
     fault, target = message["fault"], message["target"]
@@ -294,10 +302,6 @@ def _of_container(message: Mapping[str, Any]) -> Lease:
     kinds: tuple[type[Lease], ...] = (containers.PauseLease, containers.DisconnectLease, containers.MemoryLease)
     kind = next(kind for kind in kinds if kind.name == message["lease"])
     return kind(**{name: value for name, value in message.items() if name != "lease"})
-
-
-def _lives(process: psutil.Process) -> bool:
-    return bool(process.status() != psutil.STATUS_ZOMBIE)
 
 
 def _stop_pending(pid: int) -> bool:

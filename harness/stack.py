@@ -16,7 +16,7 @@ import msgspec
 
 from faults.control import Stranger, ask
 from faults.kinds.base import FaultError
-from faults.leases import LimitLease, StopLease, TakenLease, limit_lease, stop_lease
+from faults.leases import LimitLease, StopLease, TakenLease, limit_lease, lives, stop_lease
 from faults.probe import Question
 from faults.server import Server
 from faults.toxiproxy import Proxies
@@ -290,10 +290,13 @@ class LocalStack(Stack):
     def restart(self, system: str) -> None:
         """Start the process of a system again, on its old port and state, and wait until it accepts.
 
+        What is left of the process before has ended when this one starts.
+
         Raises:
             FaultError: It didn't come up.
         """
         group = self._group_of[system]
+        self._children[group.name].kill()
         self._launch(group)
         try:
             self._await(group, time.monotonic() + READY_WITHIN)
@@ -303,8 +306,9 @@ class LocalStack(Stack):
         self._events.write("system_restarted", system=system, pid=self._children[group.name].pid)
 
     def is_running(self, system: str) -> bool:
-        """Tell whether the process of a system runs."""
-        return self._children[self._group_of[system].name].alive()
+        """Tell whether the process of a system runs; one that is ending doesn't."""
+        child = self._children[self._group_of[system].name]
+        return child.alive() and lives(child.pid)
 
     def pausing(self, fault: str, system: str) -> StopLease:
         """Return a lease that stops the process of a system."""

@@ -9,8 +9,9 @@ import psutil
 import pytest
 
 from faults.control import Control, Endpoint, of_ours
-from faults.leases import ControlLease, Lease, LimitLease, ProxyLease, StopLease, decode
+from faults.leases import ControlLease, Lease, LimitLease, ProxyLease, StopLease, decode, lives
 from faults.toxiproxy import Proxies
+from tests.faults.conftest import eventually
 
 NO_PROXIES = Proxies("http://127.0.0.1:1")
 LEASES = [
@@ -71,3 +72,22 @@ def test_a_process_that_has_ended_holds_nothing(nap: psutil.Process) -> None:
     for lease in leases:
         lease.release()
         assert not lease.held()
+
+
+def test_a_process_whose_first_thread_has_ended_lives_no_more_though_it_has_not_ended() -> None:
+    """Nothing is held by it, and it doesn't run: whoever looks at both isn't told that somebody else released it."""
+    source = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(600,)).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+    process = subprocess.Popen([sys.executable, "-c", source])
+    try:
+        lease = LimitLease("f", "province:01", process.pid, psutil.Process(process.pid).create_time(), (-1, -1), 0)
+        eventually(lambda: not lives(process.pid))
+        assert process.poll() is None
+        assert not lease.held()
+    finally:
+        process.kill()
+        process.wait()
+    assert not lives(process.pid)

@@ -17,7 +17,7 @@ from faults.catalogue import KINDS, validate
 from faults.control import Control, ControlError, ask, of_ours
 from faults.kinds.base import FaultError, Site
 from faults.kinds.process import ProcessKind
-from faults.leases import ControlLease, LimitLease, StopLease, TakenLease, limit_lease, stop_lease
+from faults.leases import ControlLease, LimitLease, StopLease, TakenLease, limit_lease, lives, stop_lease
 from faults.life import Life
 from faults.probe import probe
 from faults.toxiproxy import Proxies
@@ -69,11 +69,13 @@ class Processes:
         self.stack.kill(system)
 
     def restart(self, system: str) -> None:
-        self.stack.processes.pop(system, None)
+        if system in self.stack.processes:
+            self.stack.kill(system)
         self.stack.start(system)
 
     def is_running(self, system: str) -> bool:
-        return system in self.stack.processes and self.stack.processes[system].poll() is None
+        process = self.stack.processes.get(system)
+        return process is not None and process.poll() is None and lives(process.pid)
 
     def pid(self, system: str) -> int:
         return int(self.stack.processes[system].pid)
