@@ -20,6 +20,7 @@ COMMAND = Path(sys.executable).with_name("thongsuot")
 MARK = "THONGSUOT_DRILL"
 """Variable in the environment of every process of a run."""
 POLL = 0.05  # seconds between two looks
+ANSWERS_WITHIN = 30.0  # seconds that a server of others may take at the end: nothing is measured any more
 PROGRAMS = {"watchdog": ("faults.watchdog",), "toxiproxy": ("faults.embedded", "toxiproxy-server")}
 """What the command lines of a conductor's helpers have in them."""
 
@@ -100,7 +101,7 @@ class Drill:
     def left_behind(self) -> list[str]:
         """Tell what is there after the end of the run: its processes, its proxies on a server of others."""
         alive = self.alive()
-        proxies = Proxies(self._given).all() if self._given else {}
+        proxies = Proxies(self._given, ANSWERS_WITHIN).all() if self._given else {}
         return [f"{len(found)} {what} left" for found, what in ((alive, "processes"), (proxies, "proxies")) if found]
 
     def unhealed(self) -> list[str]:

@@ -228,7 +228,10 @@ def _kill(drill: Drill, hit: Hit, given: list[Server]) -> bool:
     number = drill.helper(hit.victim)
     if number is None:
         return False
-    os.kill(number, signal.Signals[hit.signal])
+    try:
+        os.kill(number, signal.Signals[hit.signal])
+    except ProcessLookupError:
+        return False
     return True
 
 

@@ -57,7 +57,8 @@ def sockets(url: str, seconds: float, parsed: bool = False) -> None:
     watcher = hub.loop.io(raw.fileno(), 1)
     reply = Complete()
     parser = httptools.HttpResponseParser(reply)
-    while monotonic() < end:
+    over = False
+    while not over:
         raw.send(request)
         watcher.start(getcurrent().switch)
         hub.switch()
@@ -67,6 +68,7 @@ def sockets(url: str, seconds: float, parsed: bool = False) -> None:
             reply.headers, reply.body, reply.done = [], b"", False
             parser.feed_data(data)
             assert reply.done
+        over = monotonic() >= end
     watcher.close()
     raw.close()
 
@@ -79,8 +81,10 @@ def parser(url: str, seconds: float) -> None:
 def client(url: str, seconds: float) -> None:
     """Use the journeys' client."""
     pool, end = POOLS.setdefault(url, Pool(url, 5.0, 30.0)), monotonic() + seconds
-    while monotonic() < end:
+    over = False
+    while not over:
         assert pool.request("GET", "/small", {}, b"").outcome == "ok"
+        over = monotonic() >= end
 
 
 RUNGS: dict[str, Callable[[str, float], None]] = {"sockets": sockets, "parser": parser, "client": client}

@@ -1,6 +1,5 @@
 """Measures a real master that serves simulated workers; see `benchmarks.swarm`."""
 
-import socket
 import subprocess
 import sys
 import tempfile
@@ -8,7 +7,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measure import SERVER_CORE, WARM_UP, running
+from benchmarks.measure import PATIENCE, SERVER_CORE, WARM_UP, Failed, running
+from harness.ports import free_ports
 from model.plan import Plan
 from model.record import Record
 
@@ -34,7 +34,7 @@ def master(plan: Plan, count: int, seconds: float) -> Mastered:
         record = Record(Path(folder))
         record.write_plan(plan)
         record.write_json("stack.json", {"systems": {}, "links": {}})
-        port = _free_port()
+        port = next(free_ports())
         where = [folder, "--host", "127.0.0.1", "--port", str(port), "--expect", str(count), "--run", "b"]
         master = [sys.executable, "-m", "scenarios.load", "master", *where]
         swarm = [sys.executable, "-m", "benchmarks.swarm", str(port), str(count)]
@@ -43,8 +43,10 @@ def master(plan: Plan, count: int, seconds: float) -> Mastered:
             served.await_line("ready")
             served.say({"begin": time.monotonic()})
             time.sleep(2 * WARM_UP)
+            _await_rows(record, 0)
             before = (served.cpu(), _spooled(record), time.monotonic())
             time.sleep(seconds)
+            _await_rows(record, before[1])
             after = (served.cpu(), _spooled(record), time.monotonic())
             cpu, size, wall = (b - a for a, b in zip(before, after, strict=True))
             return Mastered(cpu / wall, served.rss() / 1e6, size / wall / 1000)
@@ -55,7 +57,10 @@ def _spooled(record: Record) -> int:
     return sum(path.stat().st_size for path in record.directory.glob("*/worker-*.csv"))
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+def _await_rows(record: Record, known: int) -> None:
+    """Wait until there are more rows than these bytes, as there are after a second; raises Failed."""
+    deadline = time.monotonic() + PATIENCE
+    while _spooled(record) <= known:
+        if time.monotonic() > deadline:
+            raise Failed("no rows came")
+        time.sleep(0.05)
