@@ -75,7 +75,7 @@ class Connection:
 
     async def set_moment(self, call: Call[Moment]) -> Moment:
         """Set the moment; it survives a restart."""
-        statement = "INSERT INTO connection(at) VALUES(?) ON CONFLICT(id) DO UPDATE SET at = excluded.at"
+        statement = "INSERT INTO connection(id, at) VALUES(1, ?) ON CONFLICT(id) DO UPDATE SET at = excluded.at"
         await self._store.write(lambda connection: connection.execute(statement, (call.content.at,)) and None)
         self._told.set()
         return call.content

@@ -53,10 +53,13 @@ class Health:
         self.now.in_flight = max(self.now.in_flight, in_flight)
 
     def take(self) -> tuple[Second, float]:
-        """Return what was gathered since the last call, and the share of one core that this process used."""
+        """Return what was gathered since the last call, and the share of one core that this process used.
+
+        A second that is caught up after a stall is a second all the same, however soon it is over.
+        """
         second, self.now = self.now, Second()
         cpu, clock = _cpu(), time.monotonic()
-        share = (cpu - self._cpu) / max(clock - self._clock, 1e-9)
+        share = (cpu - self._cpu) / max(clock - self._clock, 1.0)
         self._cpu, self._clock = cpu, clock
         return second, share
 

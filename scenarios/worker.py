@@ -2,7 +2,6 @@
 
 import os
 import socket
-import statistics
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -173,10 +172,7 @@ class Worker:
 
     def _measure(self) -> Offset:
         """Ask for the master's clock some times; the shortest round trip is the best measurement."""
-        seen = [self._ping() for _ in range(PINGS)]
-        best = min(seen, key=lambda offset: offset.uncertainty)
-        middle = statistics.median(offset.seconds for offset in seen)
-        return best if abs(best.seconds - middle) <= 10 * best.uncertainty else Offset(middle, best.uncertainty)
+        return min((self._ping() for _ in range(PINGS)), key=lambda offset: offset.uncertainty)
 
     def _ping(self) -> Offset:
         self._pong = AsyncResult()

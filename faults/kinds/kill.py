@@ -3,6 +3,8 @@
 from faults.kinds.process import ProcessKind, whole
 from faults.probe import Measurement
 
+SILENCE = 0.25  # seconds without a byte that prove it: less than the shortest pause of a restart
+
 
 class Kill(ProcessKind):
     """Ends the system's process with SIGKILL; healing starts it again on the same port and state.
@@ -28,5 +30,10 @@ class Kill(ProcessKind):
             self.processes.restart(self.fault.target)
 
     def bites(self, seen: Measurement, healthy: Measurement | None) -> bool:
-        """Tell a refusal, or silence where the address has gone with a container; a whole reply came before."""
-        return whole(healthy) and not seen.ok and not seen.received
+        """Tell a refusal, or silence where the address has gone with a container; a whole reply came before.
+
+        A probe that is cut off at the end of the fault hears nothing either: silence must last.
+        """
+        if healthy is None or not whole(healthy) or seen.ok or seen.received:
+            return False
+        return seen.outcome != "silent" or seen.seconds >= max(SILENCE, 2 * healthy.seconds)
