@@ -61,13 +61,14 @@ BOTH_SERVERS = [
 
 
 def wait_for(condition: Callable[[], Any], seconds: float) -> Any:
-    """Return the first true value of ``condition``; fail when there was none in time."""
+    """Return the first true value of ``condition``; fail when there was none in time, nor in a last look after it."""
     deadline = time.monotonic() + seconds
     while True:
+        last = time.monotonic() >= deadline
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain"
+        assert not last, f"waited {seconds} s in vain"
         time.sleep(0.02)
 
 
@@ -81,10 +82,10 @@ def thongsuot(*arguments: object, cwd: Path | None = None) -> subprocess.Complet
 def events(record: Path) -> list[dict[str, Any]]:
     """Read the whole lines of a record's events; none where there is no record yet."""
     try:
-        text = (record / "events.jsonl").read_text(encoding="utf-8")
+        data = (record / "events.jsonl").read_bytes()
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    return [json.loads(line) for line in data.split(b"\n")[:-1]]
 
 
 def happened(record: Path, event: str) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.drill import Drill
+from benchmarks.drill import PLAN, Drill
 from benchmarks.kills import KINDS, SIGNALS, Outcome, draw, markdown, series
 from faults.server import start
 from tests.conftest import real_toxiproxy, wait_for
@@ -30,9 +30,27 @@ def test_a_run_that_is_hit_is_clean_in_time(victim: str, tmp_path: Path) -> None
     assert len(outcomes) == RUNS
 
 
+def held(folder: Path) -> Path:
+    """Write the drill with faults that begin later, for a busy machine, and last while they are looked at."""
+    text = PLAN.read_text(encoding="utf-8")
+    for old, new in (
+        ("duration = 9\n", "duration = 60\n"),
+        ("start = 2.5\nduration = 5\n", "start = 6\nduration = 50\n"),
+        ("start = 3\n", "start = 6\n"),
+        ("start = 4.5\n", "start = 6\n"),
+        ("start = 3.5\nduration = 2.5\n", "start = 6\nduration = 50\n"),
+        ("start = 5.5\n", "start = 6\n"),
+    ):
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    (folder / "held.toml").write_text(text, encoding="utf-8")
+    return folder / "held.toml"
+
+
 @pytest.mark.slow
-def test_what_a_run_has_broken_and_leaves_behind_is_seen(tmp_path: Path) -> None:
+def test_what_a_run_has_broken_and_leaves_behind_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its toxics, its stopped system, its processes, its proxies on a server of others."""
+    monkeypatch.setattr("benchmarks.drill.PLAN", held(tmp_path))
     given = start("embedded", tmp_path / "toxiproxy.log")
     drill = Drill(tmp_path / "drill", "embedded", given.api)
     try:

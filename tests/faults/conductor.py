@@ -1,6 +1,7 @@
 """A conductor for the watchdog's tests: applies latency and down, starts processes, and waits to be ended.
 
-Arguments: the API's URL, the events file, the upstream's host:port, whether the server's proxies are to be deleted.
+Arguments: the API's URL, the events file, the upstream's host:port, whether the server's proxies are to be deleted, and
+the watchdog's lease in seconds.
 """
 
 import json
@@ -9,12 +10,14 @@ import sys
 import time
 from pathlib import Path
 
+from faults import part
 from faults.kinds.base import Site
 from faults.life import Life
 from faults.toxiproxy import Proxies
 from faults.watchdog_client import Watchdog
 from model.plan import Fault
 from model.record import EventLog
+from tests.faults.calm import prepared
 
 NAP = [sys.executable, "-c", "import time; time.sleep(600)"]
 DEAF = [
@@ -26,14 +29,15 @@ DEAF = [
 ]
 
 
-def main(api: str, events_path: str, upstream: str, delete: str) -> None:
-    watchdog = Watchdog.start(Path(events_path))
+def main(api: str, events_path: str, upstream: str, delete: str, lease: str) -> None:
+    part.GONE_PATIENCE = 20.0  # outlasts a machine that stands still for some seconds
+    watchdog = Watchdog.start(Path(events_path), float(lease))
     deaf = subprocess.Popen(DEAF, stdout=subprocess.PIPE, start_new_session=True)
     assert deaf.stdout
     pids = [subprocess.Popen(NAP, stdout=subprocess.DEVNULL).pid, deaf.pid, int(deaf.stdout.readline())]
     for pid in pids[:2]:
         watchdog.add_process(pid)
-    proxies = Proxies(api)
+    proxies = Proxies(api, timeout=20.0)
     listens = proxies.create_all({"a->b": upstream, "c->d": upstream, "e->f": upstream})
     watchdog.watch_api(api, listens if delete == "delete" else ())
     events = EventLog(Path(events_path), time.monotonic())
@@ -41,7 +45,7 @@ def main(api: str, events_path: str, upstream: str, delete: str) -> None:
     slow = Fault(id="slow", kind="latency", link="a->b", start=0, duration=60, attributes={"latency": 200})
     cut = Fault(id="cut", kind="down", link="c->d", start=0, duration=60)
     lives = [Life(fault, site=Site(proxies), watchdog=watchdog, events=events) for fault in (slow, cut)]
-    proved = [life.apply() for life in lives]
+    proved = [prepared(life).apply() for life in lives]
     proxies.add_toxic("e->f", "stray", "noop", "downstream", {})
     print(json.dumps({"proved": proved, "pids": pids, "watchdog": watchdog.pid}), flush=True)
     sys.stdin.readline()

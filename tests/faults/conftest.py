@@ -11,9 +11,42 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from faults.kinds import memory_limit
+from faults.kinds.slow_database import SlowDatabase
+from faults.probe import Measurement
 from faults.server import Server, find_real, start
 from faults.toxiproxy import Proxies
 from model.record import EventLog, Record
+from tests.faults.calm import calm_probe
+
+PATIENT = 20.0  # seconds that a call may take here: a machine that stands still for some seconds breaks no test
+
+
+@pytest.fixture(autouse=True)
+def patience() -> Iterator[None]:
+    """Let healing, its proof and calls of systems outlast a machine that stands still for some seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("faults.part.HEAL_PATIENCE", PATIENT)
+        patch.setattr("faults.part.GONE_PATIENCE", PATIENT)
+        patch.setattr("faults.control.CALL", PATIENT)
+        yield
+
+
+@pytest.fixture
+def calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no hiccup of the machine look like the effect of a fault."""
+    for kind in ("base", "brownout", "cpu_limit", "flap", "memory_limit", "slow_close"):
+        monkeypatch.setattr(f"faults.kinds.{kind}.probe", calm_probe)
+    burst, measure = memory_limit._burst, SlowDatabase.measure
+
+    def whole(address: str, number: int, _: float) -> list[int]:
+        return burst(address, number, PATIENT)
+
+    def quickest(*given: Any) -> Measurement:
+        return min((measure(*given) for _ in range(3)), key=lambda seen: seen.seconds)
+
+    monkeypatch.setattr(memory_limit, "_burst", whole)
+    monkeypatch.setattr(SlowDatabase, "measure", quickest)
 
 
 class Healthz(BaseHTTPRequestHandler):
@@ -68,7 +101,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def proxies(server: Server) -> Iterator[Proxies]:
     """Give the server's proxies: none before the test, none after it."""
-    proxies = Proxies(server.api)
+    proxies = Proxies(server.api, PATIENT)
     yield proxies
     proxies.delete_all(proxies.all())
     proxies.close()

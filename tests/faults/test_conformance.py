@@ -3,10 +3,12 @@
 import http.client
 import json
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +18,7 @@ import pytest
 from faults.probe import probe
 from faults.server import Server
 from faults.toxiproxy import Proxies
-from tests.faults.conftest import eventually
+from tests.faults.conftest import PATIENT, eventually
 
 LINK = "citizen->province:01"
 ROUTE = "/proxies/" + quote(LINK, safe="")
@@ -74,14 +76,37 @@ def connect(address: str) -> socket.socket:
 
 
 def pair(proxies: Proxies, sink: socket.socket) -> tuple[socket.socket, socket.socket]:
-    """Return both ends of a connection through a proxy named LINK: client, server."""
-    if LINK in proxies.all():
-        client = connect(proxies.get(LINK).listen)
-    else:
-        client = connect(proxies.create(LINK, f"127.0.0.1:{sink.getsockname()[1]}"))
+    """Return both ends of a connection through a proxy named LINK: client, server.
+
+    Without toxics a word has gone each way: what comes then, comes to a connection that is older.
+    """
+    if LINK not in proxies.all():
+        proxies.create(LINK, f"127.0.0.1:{sink.getsockname()[1]}")
+    state = proxies.get(LINK)
+    client = connect(state.listen)
     accepted, _ = sink.accept()
     accepted.settimeout(20)
+    for sender, receiver in ((client, accepted), (accepted, client)) if state.clean else ():
+        sender.sendall(b"!")
+        assert receiver.recv(1) == b"!"
     return client, accepted
+
+
+def give(sender: socket.socket, data: bytes) -> None:
+    """Send data, and wait until the proxy has read it."""
+    sender.sendall(data)
+    eventually(lambda: taken(sender))
+
+
+def taken(*senders: socket.socket) -> bool:
+    """Tell whether the other ends have read all that was sent: their queues are empty (proc(5): net/tcp)."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    empty = {(line[1], line[2]) for line in lines if line[4].endswith(":00000000")}
+    return all((in_hex(sender.getpeername()), in_hex(sender.getsockname())) in empty for sender in senders)
+
+
+def in_hex(address: tuple[str, int]) -> str:
+    return f"{int.from_bytes(socket.inet_aton(address[0]), sys.byteorder):08X}:{address[1]:04X}"
 
 
 def add(proxies: Proxies, kind: str, stream: str = "downstream", **attributes: int) -> None:
@@ -170,7 +195,7 @@ class TestApi:
         assert (reply.status, reply.json["enabled"], reply.json["listen"]) == (200, False, proxy)
         assert probe(proxy, 2).outcome == "refused"
         assert call(server, method, ROUTE, {"enabled": True}).json["listen"] == proxy
-        assert probe(proxy, 2).ok
+        assert probe(proxy, PATIENT).ok
 
     def test_another_upstream_keeps_name_port_and_toxics(
         self, server: Server, proxies: Proxies, proxy: str, upstream: str
@@ -180,7 +205,7 @@ class TestApi:
         assert (reply.json["upstream"], reply.json["listen"], reply.json["enabled"]) == ("127.0.0.1:1", proxy, True)
         assert [toxic["name"] for toxic in reply.json["toxics"]] == ["noop_downstream"]
         call(server, "POST", ROUTE, {"upstream": upstream})
-        assert probe(proxy, 2).ok
+        assert probe(proxy, PATIENT).ok
 
     def test_the_keys_of_a_body_match_in_any_case_and_unknown_ones_are_ignored(
         self, server: Server, proxies: Proxies
@@ -468,7 +493,7 @@ class TestToxics:
         call(server, "POST", ROUTE, {"enabled": False})
         assert call(server, "POST", "/reset").status == 204
         assert proxies.get(LINK).clean
-        assert quickest(lambda: probe(proxy, 2).seconds) < 0.4
+        assert quickest(lambda: probe(proxy, PATIENT).seconds) < 0.4
 
     @pytest.mark.parametrize(
         ("kind", "attributes"),
@@ -504,7 +529,7 @@ def flood(sender: socket.socket) -> int:
 
 class TestRelay:
     def test_bytes_pass_whole_in_both_directions(self, proxies: Proxies, proxy: str) -> None:
-        seen = probe(proxy, 10, down=1_000_000, up=200_000)
+        seen = probe(proxy, 30, down=1_000_000, up=200_000)
         assert seen.ok
         assert seen.received > 50 * 1_000_000
 
@@ -521,7 +546,7 @@ class TestRelay:
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             address = proxies.create(LINK, f"127.0.0.1:{unused.getsockname()[1]}")
-            assert probe(address, 2).outcome in ("closed", "reset")
+            assert probe(address, PATIENT).outcome in ("closed", "reset")
 
     def test_half_close_ends_the_connection(self, proxies: Proxies, sink: socket.socket) -> None:
         client, server = pair(proxies, sink)
@@ -547,7 +572,7 @@ class TestRelay:
         proxies.set_enabled(LINK, False)
         proxies.set_enabled(LINK, True)
         assert [toxic.name for toxic in proxies.get(LINK).toxics] == ["noop"]
-        assert probe(proxy, 2).ok
+        assert probe(proxy, PATIENT).ok
 
 
 def timed(client: socket.socket, server: socket.socket, data: bytes = b"x") -> float:
@@ -561,16 +586,19 @@ def timed(client: socket.socket, server: socket.socket, data: bytes = b"x") -> f
     return time.monotonic() - start
 
 
-def quickest(measure: Callable[[], float]) -> float:
-    """Return the least of three: a busy machine delays one of them, a toxic each."""
-    return min(measure() for _ in range(3))
+def quickest(measure: Callable[[], float], enough: float = 0.0) -> float:
+    """Return the first that is less than enough, or the least of three: a busy machine delays one, a toxic each."""
+    least = measure()
+    for _ in range(2):
+        least = least if least < enough else min(least, measure())
+    return least
 
 
 class TestBehaviour:
     def test_latency_acts_on_open_connections_and_one_stream(self, proxies: Proxies, sink: socket.socket) -> None:
         client, server = pair(proxies, sink)
         add(proxies, "latency", latency=200)
-        assert 0.19 < timed(client, server) < 2
+        assert 0.19 < quickest(lambda: timed(client, server), 2) < 2
         assert quickest(lambda: timed(server, client)) < 0.15
         proxies.remove_toxic(LINK, "latency")
         assert quickest(lambda: timed(client, server)) < 0.15
@@ -602,7 +630,7 @@ class TestBehaviour:
         client, accepted = pair(proxies, sink)
         add(proxies, "latency", latency=20_000)
         call(server, "PATCH", f"{ROUTE}/toxics/latency", {"attributes": {"latency": 100}})
-        assert 0.09 < timed(client, accepted) < 2
+        assert 0.09 < quickest(lambda: timed(client, accepted), 2) < 2
 
     def test_timeout_drops_and_its_removal_closes(self, proxies: Proxies, sink: socket.socket) -> None:
         client, server = pair(proxies, sink)
@@ -612,6 +640,7 @@ class TestBehaviour:
         with pytest.raises(TimeoutError):
             client.recv(100)
         proxies.remove_toxic(LINK, "timeout")
+        client.settimeout(20)
         assert client.recv(100) == b""
 
     def test_timeout_closes_after_its_time(self, proxies: Proxies, sink: socket.socket) -> None:
@@ -620,14 +649,18 @@ class TestBehaviour:
         start = time.monotonic()
         client, _ = pair(proxies, sink)
         assert client.recv(100) == b""
-        assert 0.19 < time.monotonic() - start < 5
+        assert 0.19 < time.monotonic() - start < 15
 
     @pytest.mark.parametrize("stream", ["upstream", "downstream"])
     def test_reset_peer_resets_new_connections(self, proxies: Proxies, proxy: str, stream: str) -> None:
         add(proxies, "reset_peer", stream, timeout=100)
-        seen = probe(proxy, 3)
-        assert seen.outcome == "reset"
-        assert 0.09 < seen.seconds < 1
+
+        def reset() -> float:
+            seen = probe(proxy, PATIENT)
+            assert seen.outcome == "reset"
+            return seen.seconds
+
+        assert 0.09 < quickest(reset, 1) < 1
 
     def test_reset_peer_waits_for_data(self, proxies: Proxies, sink: socket.socket) -> None:
         proxies.create(LINK, f"127.0.0.1:{sink.getsockname()[1]}")
@@ -644,9 +677,13 @@ class TestBehaviour:
     @pytest.mark.parametrize(("stream", "down", "up"), [("downstream", 100_000, 0), ("upstream", 0, 100_000)])
     def test_bandwidth_limits_a_stream(self, proxies: Proxies, proxy: str, stream: str, down: int, up: int) -> None:
         add(proxies, "bandwidth", stream, rate=200)
-        seen = probe(proxy, 5, down=down, up=up)
-        assert seen.ok
-        assert 0.4 < seen.seconds < 0.9
+
+        def whole() -> float:
+            seen = probe(proxy, PATIENT, down=down, up=up)
+            assert seen.ok
+            return seen.seconds
+
+        assert 0.4 < quickest(whole, 0.9) < 0.9
 
     def test_a_bandwidth_of_zero_stalls_and_drops_nothing(self, proxies: Proxies, sink: socket.socket) -> None:
         client, server = pair(proxies, sink)
@@ -675,30 +712,30 @@ class TestBehaviour:
     def test_slow_close_delays_the_end(self, proxies: Proxies, sink: socket.socket) -> None:
         client, server = pair(proxies, sink)
         add(proxies, "slow_close", delay=300)
+        start = time.monotonic()
         server.sendall(b"bye")
         server.close()
-        start = time.monotonic()
         assert client.recv(100) == b"bye"
         assert client.recv(100) == b""
-        assert 0.25 < time.monotonic() - start < 5
+        assert 0.29 < time.monotonic() - start < 15
 
     def test_toxicity_zero_does_nothing(self, proxies: Proxies, proxy: str) -> None:
         proxies.add_toxic(LINK, "rare", "timeout", "downstream", {}, toxicity=0.0)
-        assert probe(proxy, 2).ok
+        assert probe(proxy, PATIENT).ok
 
     def test_toxics_act_one_after_the_other(self, proxies: Proxies, sink: socket.socket) -> None:
         client, server = pair(proxies, sink)
         add(proxies, "latency", latency=100)
         add(proxies, "noop")
         proxies.add_toxic(LINK, "more", "latency", "downstream", {"latency": 100})
-        assert 0.19 < timed(client, server) < 2
+        assert 0.19 < quickest(lambda: timed(client, server), 2) < 2
         proxies.remove_toxic(LINK, "noop")
-        assert 0.19 < timed(client, server) < 2
+        assert 0.19 < quickest(lambda: timed(client, server), 2) < 2
 
     def test_many_connections_under_a_toxic_that_comes_and_goes(self, proxies: Proxies, proxy: str) -> None:
         outcomes: list[str] = []
         threads = [
-            Thread(target=lambda: outcomes.extend(probe(proxy, 5, down=1000).outcome for _ in range(20)))
+            Thread(target=lambda: outcomes.extend(probe(proxy, PATIENT, down=1000).outcome for _ in range(20)))
             for _ in range(4)
         ]
         for thread in threads:
@@ -748,33 +785,48 @@ class TestBothStreams:
     def test_latency(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
         sender, receiver = self.ends(stream, pair(proxies, sink))
         add(proxies, "latency", stream, latency=150)
-        assert 0.14 < timed(receiver, sender) < 2
+        assert 0.14 < quickest(lambda: timed(receiver, sender), 2) < 2
         assert quickest(lambda: timed(sender, receiver)) < 0.12
 
     def test_bandwidth(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
-        sender, receiver = self.ends(stream, pair(proxies, sink))
+        """Not twice on one connection: what is late once, a limited stream makes up for."""
+        older = [pair(proxies, sink)]
+        one, other = self.ends(stream, older[0])
         add(proxies, "bandwidth", stream, rate=100)
-        assert 0.25 < timed(receiver, sender, bytes(30_000)) < 2
-        assert quickest(lambda: timed(sender, receiver, bytes(30_000))) < 0.2
+
+        def limited() -> float:
+            sender, receiver = self.ends(stream, older.pop() if older else pair(proxies, sink))
+            return timed(receiver, sender, bytes(30_000))
+
+        assert 0.25 < quickest(limited, 2) < 2
+        assert quickest(lambda: timed(one, other, bytes(30_000))) < 0.2
 
     def test_slow_close(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
         sender, receiver = self.ends(stream, pair(proxies, sink))
         add(proxies, "slow_close", stream, delay=200)
-        sender.close()
         start = time.monotonic()
+        sender.close()
         assert ended(receiver)
-        assert 0.15 < time.monotonic() - start < 5
+        assert 0.19 < time.monotonic() - start < 15
 
     def test_timeout_is_put_off_by_data(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
-        sender, receiver = self.ends(stream, pair(proxies, sink))
+        older = [pair(proxies, sink)]
         add(proxies, "timeout", stream, timeout=1000)
-        start = time.monotonic()
-        for _ in range(4):
-            sender.sendall(b"x")
-            assert silent(receiver, 0.4)
-        assert ended(receiver)
-        assert 2.1 < time.monotonic() - start < 10
-        assert ended(sender)
+
+        def put_off() -> bool:
+            """Send four bytes, each well within the time-out; tell whether the end comes a time-out after the last."""
+            sender, receiver = self.ends(stream, older.pop() if older else pair(proxies, sink))
+            start = time.monotonic()
+            with suppress(OSError):
+                for _ in range(4):
+                    sender.sendall(b"x")
+                    if not silent(receiver, 0.4):
+                        return False
+            assert ended(receiver)
+            assert ended(sender)
+            return 2.1 < time.monotonic() - start < 10
+
+        assert any(put_off() for _ in range(5))  # a machine that stands still for a second ends one early
 
     def test_reset_peer_leaves_older_connections_without_a_reset(
         self, proxies: Proxies, sink: socket.socket, stream: str
@@ -794,19 +846,23 @@ class TestBothStreams:
         """1000 bytes in slices of at most 100 are 16 of 62 or 63."""
         sender, receiver = self.ends(stream, pair(proxies, sink))
         add(proxies, "slicer", stream, average_size=100, delay=50_000)
-        sender.sendall(bytes(1000))
-        ends = [0]
-        while ends[-1] < 1000:
-            ends.append(ends[-1] + len(receiver.recv(65536)))
-        assert {end % 125 for end in ends} <= {0, 62, 63}
-        assert len(ends) > 9
+
+        def pieces() -> int:
+            sender.sendall(bytes(1000))
+            ends = [0]
+            while ends[-1] < 1000:
+                ends.append(ends[-1] + len(receiver.recv(65536)))
+            assert {end % 125 for end in ends} <= {0, 62, 63}
+            return len(ends) - 1
+
+        assert any(pieces() > 8 for _ in range(3))  # who stands still for a while gets several at once
 
     def test_limit_data_counts_per_connection(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
         add_later = pair(proxies, sink)
         add(proxies, "limit_data", stream, bytes=6)
         for ends in (add_later, pair(proxies, sink)):
             sender, receiver = self.ends(stream, ends)
-            assert timed(receiver, sender, b"1234") < 1
+            assert timed(receiver, sender, b"1234") < 15
             sender.sendall(b"5678")
             assert receiver.recv(100) == b"56"
             assert ended(receiver)
@@ -814,20 +870,20 @@ class TestBothStreams:
     def test_noop(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
         sender, receiver = self.ends(stream, pair(proxies, sink))
         add(proxies, "noop", stream)
-        assert timed(receiver, sender, bytes(range(256)) * 1000) < 1
+        assert quickest(lambda: timed(receiver, sender, bytes(range(256)) * 1000), 1) < 1
 
     def test_the_removal_of_a_timeout_closes_the_connection(
         self, proxies: Proxies, sink: socket.socket, stream: str
     ) -> None:
         sender, receiver = self.ends(stream, pair(proxies, sink))
         add(proxies, "timeout", stream, timeout=0)
-        sender.sendall(b"lost")
+        give(sender, b"lost")
         assert silent(receiver)
         proxies.remove_toxic(LINK, "timeout")
         assert ended(receiver)
         assert ended(sender)
         sender, receiver = self.ends(stream, pair(proxies, sink))
-        assert timed(receiver, sender) < 0.5
+        assert quickest(lambda: timed(receiver, sender), 0.5) < 0.5
 
     def test_the_removal_of_a_slow_close_ends_the_wait(
         self, proxies: Proxies, sink: socket.socket, stream: str
@@ -846,9 +902,9 @@ class TestLiveChanges:
     ) -> None:
         client, server = pair(proxies, sink)
         add(proxies, "latency", latency=60_000)
-        server.sendall(b"first")
+        give(server, b"first")
         assert silent(client)
-        server.sendall(b"second")
+        give(server, b"second")
         assert silent(client)
         add(proxies, "noop")
         assert client.recv(100) == b"first"
@@ -860,15 +916,15 @@ class TestLiveChanges:
         client, _ = pair(proxies, sink)
         add(proxies, "timeout", timeout=0)
         assert silent(client)
-        call(server, "PATCH", f"{ROUTE}/toxics/timeout", {"attributes": {"timeout": 100}})
         start = time.monotonic()
+        call(server, "PATCH", f"{ROUTE}/toxics/timeout", {"attributes": {"timeout": 100}})
         assert ended(client)
-        assert 0.05 < time.monotonic() - start < 5
+        assert 0.09 < time.monotonic() - start < 15
 
     def test_a_raised_limit_lets_more_through(self, server: Server, proxies: Proxies, sink: socket.socket) -> None:
         client, accepted = pair(proxies, sink)
         add(proxies, "limit_data", bytes=6)
-        assert timed(client, accepted, b"1234") < 1
+        assert timed(client, accepted, b"1234") < 15
         call(server, "PATCH", f"{ROUTE}/toxics/limit_data", {"attributes": {"bytes": 8}})
         accepted.sendall(b"567890")
         assert client.recv(100) == b"5678"
@@ -879,7 +935,7 @@ class TestLiveChanges:
     ) -> None:
         client, accepted = pair(proxies, sink)
         add(proxies, "limit_data", bytes=6)
-        assert timed(client, accepted, b"1234") < 1
+        assert timed(client, accepted, b"1234") < 15
         call(server, "PATCH", f"{ROUTE}/toxics/limit_data", {"attributes": {"bytes": 2}})
         assert silent(client)
         accepted.sendall(b"5")
@@ -912,6 +968,7 @@ class TestLiveChanges:
         for _ in range(3):
             for _, accepted in pairs:
                 accepted.sendall(b"x")
+        eventually(lambda: taken(*(accepted for _, accepted in pairs)))
         time.sleep(0.2)
         received = [b""] * len(pairs)
         for client, _ in pairs:

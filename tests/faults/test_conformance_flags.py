@@ -19,7 +19,7 @@ from faults.embedded.api import Answer, Api
 from faults.server import find_real
 from harness.ports import free_ports
 from tests.conftest import NEEDS_PROMTOOL, promtool
-from tests.faults.conftest import KINDS, eventually
+from tests.faults.conftest import KINDS, PATIENT, eventually
 
 Start = Callable[..., str]
 SAMPLE = re.compile(r"^(toxiproxy_\w+)\{([^}]*)\} (\S+)$", re.MULTILINE)
@@ -61,23 +61,24 @@ def answers(port: int) -> bool:
 def samples(api: str) -> dict[tuple[str, str], str]:
     """Return the proxies' counters, by name and labels."""
     return {
-        (name, labels): value for name, labels, value in SAMPLE.findall(requests.get(f"{api}/metrics", timeout=5).text)
+        (name, labels): value
+        for name, labels, value in SAMPLE.findall(requests.get(f"{api}/metrics", timeout=PATIENT).text)
     }
 
 
 def proxies(api: str) -> Any:
-    return requests.get(f"{api}/proxies", timeout=5).json()
+    return requests.get(f"{api}/proxies", timeout=PATIENT).json()
 
 
 def create(api: str, name: str, upstream: str) -> str:
     body = {"name": name, "listen": "127.0.0.1:0", "upstream": upstream}
-    return str(requests.post(f"{api}/proxies", json=body, timeout=5).json()["listen"])
+    return str(requests.post(f"{api}/proxies", json=body, timeout=PATIENT).json()["listen"])
 
 
 def carry(listen: str, sink: socket.socket, up: int, down: int) -> None:
     """Open a connection, send bytes in both directions, close it."""
     host, port = listen.split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as client:
+    with socket.create_connection((host, int(port)), timeout=PATIENT) as client:
         accepted, _ = sink.accept()
         with accepted:
             client.sendall(bytes(up))
@@ -90,7 +91,7 @@ def carry(listen: str, sink: socket.socket, up: int, down: int) -> None:
 @pytest.fixture
 def sink() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(5)
+        listener.settimeout(PATIENT)
         yield listener
 
 
@@ -116,14 +117,14 @@ def test_promtool_only_misses_the_help_texts_that_upstream_leaves_out(start: Sta
     """Two counters of a proxy's bytes have no help text in the real server, so they have none in ours."""
     api = start("-proxy-metrics", "-runtime-metrics")
     host, port = create(api, "a", f"127.0.0.1:{sink.getsockname()[1]}").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as client:
+    with socket.create_connection((host, int(port)), timeout=PATIENT) as client:
         accepted, _ = sink.accept()
         client.sendall(b"some")
         assert accepted.recv(100) == b"some"
         accepted.close()
     counters = ("toxiproxy_proxy_received_bytes_total", "toxiproxy_proxy_sent_bytes_total")
     eventually(lambda: {name for name, _ in samples(api)} == {*counters})
-    text = requests.get(f"{api}/metrics", timeout=5).text
+    text = requests.get(f"{api}/metrics", timeout=PATIENT).text
     done = promtool("check", "metrics", given=text)
     assert (done.stdout + done.stderr).splitlines() == [f"{name} no help text" for name in counters]
 
@@ -132,9 +133,9 @@ def test_a_toxic_makes_received_and_sent_differ(start: Start, sink: socket.socke
     api = start("-proxy-metrics", "-runtime-metrics")
     listen = create(api, "a", f"127.0.0.1:{sink.getsockname()[1]}")
     body = {"type": "limit_data", "stream": "downstream", "attributes": {"bytes": 10}}
-    requests.post(f"{api}/proxies/a/toxics", json=body, timeout=5)
+    requests.post(f"{api}/proxies/a/toxics", json=body, timeout=PATIENT)
     host, port = listen.split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as client:
+    with socket.create_connection((host, int(port)), timeout=PATIENT) as client:
         accepted, _ = sink.accept()
         accepted.sendall(bytes(25))
         assert client.recv(100) == bytes(10)
@@ -148,7 +149,7 @@ def test_a_toxic_makes_received_and_sent_differ(start: Start, sink: socket.socke
 
 @pytest.mark.parametrize("flag", ["-proxy-metrics", "--runtime-metrics", "-proxy-metrics=true"])
 def test_a_flag_shows_metrics(start: Start, flag: str) -> None:
-    reply = requests.get(f"{start(flag)}/metrics", timeout=5)
+    reply = requests.get(f"{start(flag)}/metrics", timeout=PATIENT)
     assert (reply.status_code, reply.headers["Content-Type"].split(";")[0]) == (200, "text/plain")
     assert 'promhttp_metric_handler_errors_total{cause="gathering"} 0\n' in reply.text
     assert ("process_resident_memory_bytes" in reply.text) is ("runtime" in flag)
@@ -156,12 +157,12 @@ def test_a_flag_shows_metrics(start: Start, flag: str) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 def test_metrics_take_any_method(start: Start, method: str) -> None:
-    assert requests.request(method, f"{start('--proxy-metrics')}/metrics", timeout=5).status_code == 200
+    assert requests.request(method, f"{start('--proxy-metrics')}/metrics", timeout=PATIENT).status_code == 200
 
 
 @pytest.mark.parametrize("flags", [[], ["-proxy-metrics=false"], ["-seed", "5"]])
 def test_without_a_flag_there_are_no_metrics(start: Start, flags: list[str]) -> None:
-    assert requests.get(f"{start(*flags)}/metrics", timeout=5).status_code == 404
+    assert requests.get(f"{start(*flags)}/metrics", timeout=PATIENT).status_code == 404
 
 
 def test_a_config_file_creates_its_proxies(start: Start, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from faults.server import Server, find_real, revive, start
 from faults.toxiproxy import Proxies
 from faults.watchdog_client import Watchdog
 from model.record import EventLog, Record
-from tests.faults.conftest import KINDS, eventually
+from tests.faults.calm import prepared
+from tests.faults.conftest import KINDS, PATIENT, eventually
 from tests.faults.test_life import LINK, Ledger, fault, names
 
 OTHER = "national->vneid"
@@ -33,7 +34,7 @@ def mortal(request: pytest.FixtureRequest, tmp_path: Path) -> Server:
 
 @pytest.fixture
 def links(mortal: Server, upstream: str) -> Iterator[Proxies]:
-    proxies = Proxies(mortal.api)
+    proxies = Proxies(mortal.api, PATIENT)
     proxies.create_all({LINK: upstream, OTHER: upstream})
     yield proxies
     proxies.close()
@@ -41,7 +42,7 @@ def links(mortal: Server, upstream: str) -> Iterator[Proxies]:
 
 @pytest.fixture
 def keeper(mortal: Server, links: Proxies, events: EventLog, record: Record) -> Iterator[Keeper]:
-    watchdog = Watchdog.start(record.path("events.jsonl"))
+    watchdog = Watchdog.start(record.path("events.jsonl"), lease=60.0)
     keeper = Keeper(mortal, links, watchdog, events)
     yield keeper
     keeper.stop()
@@ -55,7 +56,7 @@ def test_a_server_that_ends_is_started_again_and_the_fault_is_healed(
     """Its proxies are where they were, and clean; the record says that the fault was released early."""
     listens = {name: state.listen for name, state in links.all().items()}
     life = Life(fault(kind, attributes, duration=60), site=Site(links), watchdog=Ledger(), events=events)
-    assert life.apply()
+    assert prepared(life).apply()
     assert not keeper.look()
     assert keeper.server.process
     keeper.server.process.kill()
@@ -65,7 +66,7 @@ def test_a_server_that_ends_is_started_again_and_the_fault_is_healed(
     life.heal()
     assert life.gone
     assert all(state.clean for state in links.all().values())
-    assert all(probe(address, 2).ok for address in listens.values())
+    assert all(probe(address, PATIENT).ok for address in listens.values())
     assert names(record)[3:] == [
         *("toxiproxy_lost", "toxiproxy_restarted", "fault_released_early", "fault_healed", "fault_gone")
     ]
@@ -76,7 +77,7 @@ def test_proxies_that_a_restarted_server_has_lost_are_made_again_by_healing(
 ) -> None:
     """A server that isn't ours may come back empty: healing doesn't leave a link without its proxy."""
     life = Life(fault("latency", {"latency": 200}, duration=60), site=Site(links), watchdog=Ledger(), events=events)
-    assert life.apply()
+    assert prepared(life).apply()
     other = Proxies(links.api)
     other.delete_all([LINK, OTHER])
     life.heal()
@@ -85,17 +86,21 @@ def test_proxies_that_a_restarted_server_has_lost_are_made_again_by_healing(
     assert life.gone
 
 
-def test_healing_outlives_a_server_that_hangs(keeper: Keeper, links: Proxies, events: EventLog) -> None:
-    """It is tried until the server answers again."""
+def test_healing_outlives_a_server_that_hangs(
+    keeper: Keeper, links: Proxies, events: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried until the server answers again, though a call is given up earlier."""
     life = Life(fault("down", duration=60), site=Site(links), watchdog=Ledger(), events=events)
-    assert life.apply()
+    assert prepared(life).apply()
     process = keeper.server.process
     assert process
     process.send_signal(signal.SIGSTOP)
     began = time.monotonic()
     Timer(4.0, process.send_signal, [signal.SIGCONT]).start()
-    life.heal()
-    assert 3.5 < time.monotonic() - began < 9
+    with monkeypatch.context() as hasty:
+        hasty.setattr(links, "_timeout", 1.0)
+        life.heal()
+    assert 3.5 < time.monotonic() - began < 15
     assert life.gone
     eventually(lambda: links.get(LINK).clean)
 
@@ -104,7 +109,7 @@ def test_proxies_that_a_server_of_others_has_lost_are_made_again(
     mortal: Server, links: Proxies, events: EventLog, record: Record
 ) -> None:
     """It ends, and comes again empty: its end and its return are in the record, once each."""
-    watchdog = Watchdog.start(record.path("events.jsonl"))
+    watchdog = Watchdog.start(record.path("events.jsonl"), lease=60.0)
     keeper = Keeper(Server(mortal.api, mortal.kind), links, watchdog, events)
     running = mortal
     try:

@@ -13,12 +13,13 @@ from faults.catalogue import KINDS, validate
 from faults.kinds.base import FaultError, Site
 from faults.leases import Lease, ProxyLease
 from faults.life import HealFailed, Life
-from faults.probe import probe
+from faults.probe import Measurement, probe
 from faults.toxiproxy import Proxies, ProxyError, ToxicState
 from faults.watchdog_client import WatchdogError
 from model.plan import Fault
 from model.record import EventLog, Record
-from tests.faults.conftest import Healthz, Upstream, eventually
+from tests.faults.calm import prepared
+from tests.faults.conftest import PATIENT, Healthz, Upstream, eventually
 
 LINK = "citizen->province:01"
 LINK_FAULTS = [
@@ -32,10 +33,11 @@ LINK_FAULTS = [
     ("slicer", {"average_size": 100, "size_variation": 20, "delay": 10_000}),
     ("limit_data", {"bytes": 300}),
     ("slow-accept", {"latency": 300}),
-    ("brownout", {"latency": 300, "growth": 1300, "steps": 2}),
+    ("brownout", {"latency": 300, "growth": 10_000, "steps": 10}),
     ("flap", {"period": 400, "duty": 50}),
     ("down", {}),
 ]
+SHORT_BROWNOUT = {"latency": 300, "growth": 1300, "steps": 2}
 TOXICITY = [
     ("latency", {"latency": 300, "toxicity": 40}),
     ("reset_peer", {"toxicity": 40}),
@@ -117,7 +119,7 @@ def test_every_kind_bites_and_heals(
     stream: str,
 ) -> None:
     life = Life(fault(kind, attributes, stream=stream), site=Site(proxies), watchdog=ledger, events=events)
-    assert life.apply()
+    assert prepared(life).apply()
     assert list(ledger.leases) == [f"{kind}/1 on {LINK}"]
     if kind != "flap":
         assert not proxies.get(LINK).clean
@@ -126,25 +128,30 @@ def test_every_kind_bites_and_heals(
     assert (life.proved, life.healed, life.gone, ledger.leases) == (True, True, True, {})
     assert names(record) == ["fault_applied", "fault_read_back", "fault_proved", "fault_healed", "fault_gone"]
     assert {(event["fault"], event["link"]) for event in record.events()} == {(f"{kind}/1", LINK)}
-    assert probe(address, 2).ok
+    assert probe(address, PATIENT).ok
 
 
 def test_a_latency_is_measured_on_the_link(
     proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger
 ) -> None:
     """The proof says how long a reply took, before the fault and under it."""
-    life = Life(fault("latency", {"latency": 700}), site=Site(proxies), watchdog=ledger, events=events)
-    life.apply()
-    life.heal()
-    proved, gone = (
-        next(e["measured"] for e in record.events() if e["event"] == n) for n in ("fault_proved", "fault_gone")
-    )
-    assert proved["healthy_seconds"] < 0.2
-    assert 0.7 <= proved["seconds"] < 1.2
-    assert proved["expected_seconds"] == 0.7
-    assert gone["seconds"] < 0.2
+
+    def undelayed() -> bool:
+        """Let the fault live once; tell whether the machine delayed nothing of it."""
+        life = Life(fault("latency", {"latency": 700}), site=Site(proxies), watchdog=ledger, events=events)
+        life.apply()
+        life.heal()
+        proved, gone = (
+            [e["measured"] for e in record.events() if e["event"] == n][-1] for n in ("fault_proved", "fault_gone")
+        )
+        assert proved["seconds"] >= 0.7
+        assert proved["expected_seconds"] == 0.7
+        return proved["healthy_seconds"] < 0.2 and proved["seconds"] < 1.2 and gone["seconds"] < 0.2
+
+    assert any(undelayed() for _ in range(3))  # a busy machine delays one of them
 
 
+@pytest.mark.usefixtures("calm")
 @pytest.mark.parametrize("server", ["embedded"], indirect=True)
 @pytest.mark.parametrize(("kind", "attributes"), LINK_FAULTS)
 def test_a_fault_that_does_not_bite_is_unproved(
@@ -162,9 +169,8 @@ def test_a_fault_that_does_not_bite_is_unproved(
     monkeypatch.setattr(ProxyLease, "held", lambda self: bool(names(record)) and not life_over[0])
     life_over = [False]
     duration = {"flap": 1.3, "brownout": 1.6, "slicer": 1.8}.get(kind, 1.1)
-    life = Life(
-        fault(kind, attributes, duration=duration), site=Site(Harmless(server.api)), watchdog=ledger, events=events
-    )
+    made = fault(kind, SHORT_BROWNOUT if kind == "brownout" else attributes, duration=duration)
+    life = Life(made, site=Site(Harmless(server.api, PATIENT)), watchdog=ledger, events=events)
     assert not life.apply()
     assert names(record) == ["fault_applied", "fault_read_back", "fault_unproved"]
     life_over[0] = True
@@ -175,7 +181,7 @@ def test_a_fault_that_does_not_bite_is_unproved(
 def test_a_change_that_does_not_read_back_is_unproved(
     server: Any, proxies: Proxies, address: str, events: EventLog, record: Record, ledger: Ledger
 ) -> None:
-    life = Life(fault("down"), site=Site(Harmless(server.api)), watchdog=ledger, events=events)
+    life = Life(fault("down"), site=Site(Harmless(server.api, PATIENT)), watchdog=ledger, events=events)
     assert not life.apply()
     assert names(record) == ["fault_applied", "fault_unproved"]
     assert "reads back" in record.events()[1]["reason"]
@@ -233,9 +239,9 @@ def test_healing_while_it_is_proved_ends_the_proof(
     eventually(lambda: "fault_read_back" in names(record))
     start = time.monotonic()
     life.heal()
-    thread.join(5)
+    thread.join(PATIENT)
     assert not thread.is_alive()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 15
     assert proxies.get(LINK).clean
     assert (life.proved, life.healed, life.gone) == (False, True, True)
     assert "fault_unproved" in names(record)
@@ -335,13 +341,20 @@ def test_a_killed_system_is_refused_and_comes_back(
         watchdog=ledger,
         events=events,
     )
-    assert life.apply()
+    assert prepared(life).apply()
     assert not process.is_running("province:01")
     life.heal()
     assert process.is_running("province:01")
     assert names(record) == ["fault_applied", "fault_read_back", "fault_proved", "fault_healed", "fault_gone"]
     assert record.events()[0]["system"] == "province:01"
     assert ledger.seen == []
+
+
+@pytest.mark.parametrize(("silence", "proves"), [(0.001, False), (0.3, False), (0.7, True)])
+def test_a_kill_is_proved_by_silence_that_lasts(silence: float, proves: bool) -> None:
+    """Longer than a probe's that was cut off when the fault was over, and than a whole reply took before."""
+    healthy = Measurement("ok", 0.2, 150)
+    assert KINDS["kill"](KILL, Site(NO_PROXIES)).bites(Measurement("silent", silence, 0), healthy) is proves
 
 
 def test_a_system_that_is_not_ours_is_not_killed(
@@ -410,7 +423,7 @@ def test_a_probe_tells_an_error_from_a_whole_reply() -> None:
 
     with Upstream(("127.0.0.1", 0), Broken) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        assert probe(f"127.0.0.1:{server.server_address[1]}", 2).outcome == "error"
+        assert probe(f"127.0.0.1:{server.server_address[1]}", PATIENT).outcome == "error"
         server.shutdown()
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from faults.probe import probe
 from faults.toxiproxy import Proxies
 from model.plan import PROCESS_KINDS, Fault
 from model.record import EventLog, Record
-from tests.faults.conftest import eventually
+from tests.faults.calm import prepared
+from tests.faults.conftest import PATIENT, eventually
 from tests.faults.test_life import Ledger, names
 from tests.mocks.conftest import Stack
 
@@ -119,6 +121,12 @@ def ledger() -> Ledger:
     return Ledger()
 
 
+@pytest.fixture
+def long_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let faults inside systems outlast a machine that stands still for some seconds."""
+    monkeypatch.setattr("faults.kinds.application.of_ours", partial(of_ours, lease=60.0))
+
+
 def fault(kind: str, attributes: dict[str, int], system: str = PROVINCE, duration: float = 12.0) -> Fault:
     made = Fault(id=f"a {kind}", kind=kind, system=system, start=0, duration=duration, attributes=attributes)  # type: ignore[arg-type]  # one of them
     assert validate(made) == []
@@ -137,12 +145,12 @@ def test_every_process_kind_bites_and_heals(
     site: Site, events: EventLog, record: Record, ledger: Ledger, kind: str, attributes: dict[str, int]
 ) -> None:
     life = Life(fault(kind, attributes), site=site, watchdog=ledger, events=events)
-    assert life.apply()
+    assert prepared(life).apply()
     life.heal()
     assert (life.proved, life.healed, life.gone, ledger.leases) == (True, True, True, {})
     assert names(record) == WHOLE_LIFE
     assert {event["system"] for event in record.events()} == {PROVINCE}
-    assert probe(site.addresses[PROVINCE], 2).ok
+    assert probe(site.addresses[PROVINCE], PATIENT).ok
 
 
 def test_a_process_that_dies_while_its_limit_is_read_is_broken_still(
@@ -161,9 +169,10 @@ def test_a_process_that_dies_while_its_limit_is_read_is_broken_still(
     monkeypatch.undo()
     kind.heal()
     assert not kind.held()
-    assert probe(site.addresses[PROVINCE], 2).ok
+    assert probe(site.addresses[PROVINCE], PATIENT).ok
 
 
+@pytest.mark.usefixtures("calm")
 @pytest.mark.parametrize(("kind", "attributes"), [fault for fault in PROCESS_FAULTS if fault[0] != "kill"])
 def test_a_process_kind_that_does_not_bite_is_unproved(
     site: Site,
@@ -184,7 +193,7 @@ def test_a_process_kind_that_does_not_bite_is_unproved(
     assert names(record) == ["fault_applied", "fault_read_back", "fault_unproved"]
     monkeypatch.undo()
     life.heal()
-    assert probe(site.addresses[PROVINCE], 2).ok
+    assert probe(site.addresses[PROVINCE], PATIENT).ok
 
 
 def test_a_restarted_system_is_back_before_its_fault_is_over(
@@ -192,9 +201,9 @@ def test_a_restarted_system_is_back_before_its_fault_is_over(
 ) -> None:
     before = Processes(stack).pid(PROVINCE)
     life = Life(fault("restart", {"pause": 500}, duration=30), site=site, watchdog=ledger, events=events)
-    assert life.apply()
+    assert prepared(life).apply()
     eventually(lambda: Processes(stack).is_running(PROVINCE))
-    assert probe(site.addresses[PROVINCE], 10).ok
+    assert probe(site.addresses[PROVINCE], PATIENT).ok
     assert Processes(stack).pid(PROVINCE) != before
     life.heal()
     assert life.gone
@@ -271,6 +280,7 @@ def test_a_lease_leaves_somebody_elses_process_alone() -> None:
         nap.wait()
 
 
+@pytest.mark.usefixtures("long_leases")
 @pytest.mark.parametrize(("kind", "system", "attributes"), APPLICATION_FAULTS)
 def test_every_application_kind_bites_and_heals(
     site: Site,
@@ -284,13 +294,14 @@ def test_every_application_kind_bites_and_heals(
 ) -> None:
     stack.intake(stack.officer())
     life = Life(fault(kind, attributes, system), site=site, watchdog=ledger, events=events)
-    assert life.apply(), record.events()
+    assert prepared(life).apply(), record.events()
     assert list(ledger.leases) == [f"a {kind} on {system}"]
     life.heal()
     assert (life.proved, life.healed, life.gone, ledger.leases) == (True, True, True, {})
     assert names(record) == WHOLE_LIFE
 
 
+@pytest.mark.usefixtures("calm")
 @pytest.mark.parametrize(("kind", "system", "attributes"), APPLICATION_FAULTS)
 def test_an_application_kind_that_does_not_bite_is_unproved(
     site: Site,
@@ -330,16 +341,20 @@ def test_stale_reads_without_anything_new_are_unproved(
 def test_the_lease_of_a_fault_inside_a_system_is_renewed_while_it_is_on(
     site: Site, events: EventLog, record: Record, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It outlives its first lease, and is renewed no more once somebody has ended it."""
+    """It is to outlive its first lease, and is renewed no more once somebody has ended it."""
     monkeypatch.setattr("faults.kinds.application.LEASE", 0.4)
-    control = of_ours(site.addresses["national"], TOKEN, lease=3.5)
+    control = of_ours(site.addresses["national"], TOKEN, lease=60.0)
     monkeypatch.setattr("faults.kinds.application.of_ours", lambda *_: control)
+
+    def end() -> float:
+        """Return a moment before which the system doesn't end the fault by itself."""
+        now = time.monotonic()
+        return now + float(control.endpoint.ask("GET", "a%20maintenance-page").field("remaining"))
+
     life = Life(fault("maintenance-page", {}, "national", 60), site=site, watchdog=ledger, events=events)
-    assert life.apply()
-    end = time.monotonic() + 5.0
-    while time.monotonic() < end:
-        assert control.has("a maintenance-page")
-        time.sleep(0.02)
+    assert prepared(life).apply()
+    last = time.monotonic() + 60.0  # of the first lease, or a later one
+    eventually(lambda: end() > last + 1.0)
     lease = ledger.leases["a maintenance-page on national"]
     assert isinstance(lease, ControlLease)
     lease.release()
@@ -352,11 +367,19 @@ def test_the_lease_of_a_fault_inside_a_system_is_renewed_while_it_is_on(
 def test_a_fault_inside_a_system_ends_by_itself(site: Site) -> None:
     """Nobody need be left to end it."""
     address = site.addresses["national"]
-    control = of_ours(address, TOKEN, lease=3.0)
-    with httpx.Client(trust_env=False) as http:
+    control = of_ours(address, TOKEN, lease=2.0)
+
+    def seen(http: httpx.Client) -> bool:
+        """Switch it on and tell whether it is there, as it must be unless its lease has run out meanwhile."""
+        began = time.monotonic()
         control.put("orphan", "maintenance-page", {"retry_after": 0})
         page = http.get(f"http://{address}/procedures")
-        assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+        there = (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+        assert there or time.monotonic() - began > control.lease
+        return there
+
+    with httpx.Client(trust_env=False, timeout=PATIENT) as http:
+        eventually(lambda: seen(http))
     eventually(lambda: ask(address, "GET", "/procedures").status == 200)
     assert not control.has("orphan")
 

@@ -13,7 +13,7 @@ from faults.probe import probe
 from faults.server import Server, ToxiproxyMissing, start
 from faults.toxiproxy import Proxies, ProxyError
 from model.links import links
-from tests.faults.conftest import Upstream
+from tests.faults.conftest import PATIENT, Upstream
 
 LINK = "citizen->province:01"
 
@@ -38,7 +38,7 @@ def test_all_links_of_the_country_are_created_at_once(proxies: Proxies, upstream
         took.append(time.monotonic() - start)
     assert min(took) < 1
     assert len(set(listens.values())) == len(upstreams) == 177
-    assert probe(listens[LINK], 2).ok
+    assert probe(listens[LINK], PATIENT).ok
     proxies.delete_all(listens)
     assert proxies.all() == {}
 
@@ -77,7 +77,7 @@ def test_two_servers_are_used_at_once(server: Server, proxies: Proxies, tmp_path
     """Host and port belong to the object, not to the library's class."""
     other = start("embedded", tmp_path / "other.log")
     try:
-        elsewhere = Proxies(other.api)
+        elsewhere = Proxies(other.api, PATIENT)
         elsewhere.create("there", "127.0.0.1:1")
         proxies.create("here", "127.0.0.1:1")
         assert (list(proxies.all()), list(elsewhere.all())) == (["here"], ["there"])
@@ -94,7 +94,7 @@ def test_a_proxy_environment_is_ignored(proxies: Proxies, monkeypatch: pytest.Mo
 def test_every_status_but_2xx_is_an_error() -> None:
     with Upstream(("127.0.0.1", 0), Failing) as broken:
         Thread(target=broken.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        proxies = Proxies(f"http://127.0.0.1:{broken.server_address[1]}")
+        proxies = Proxies(f"http://127.0.0.1:{broken.server_address[1]}", PATIENT)
         with pytest.raises(ProxyError, match="503"):
             proxies.create(LINK, "127.0.0.1:1")
         with pytest.raises(ProxyError, match="503"):
@@ -130,7 +130,7 @@ def test_the_port_of_a_disabled_proxy_is_not_given_away(proxies: Proxies, upstre
         other.close()
     assert int(address.split(":")[1]) not in ports
     proxies.set_enabled(LINK, True)
-    assert probe(address, 2).ok
+    assert probe(address, PATIENT).ok
 
 
 def test_a_given_server_is_not_stopped(server: Server, proxies: Proxies, tmp_path: Path) -> None:

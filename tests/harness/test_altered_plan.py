@@ -11,7 +11,7 @@ import pytest
 from harness.ports import free_ports
 from model.plan import fingerprint
 from tests.conftest import Running, happened, wait_for
-from tests.harness.test_targets import CAMPAIGN, PATIENT, SECRET, targets_file
+from tests.harness.test_targets import CAMPAIGN, PATIENT, SECRET, answers, targets_file
 from tests.scenarios.outside import counting
 
 TRUE, ALTERED = b'"rate": 120.0', b'"rate": 920.0'
@@ -68,7 +68,7 @@ def in_the_middle(port: int) -> Iterator[tuple[int, list[int]]]:
 def begin(
     tmp_path: Path, background: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str, int], Running]:
-    """Start a conductor that waits for one worker at a port."""
+    """Start a conductor that waits for one worker at a port, where its master listens already."""
     monkeypatch.setenv("DEMO_TOKEN", SECRET)
 
     def start(where: str, port: int) -> Running:
@@ -76,6 +76,7 @@ def begin(
         alone = ["--expect-workers", 1, "--bind", f"127.0.0.1:{port}", "--toxiproxy", "embedded", *PATIENT]
         running = background("run", CAMPAIGN, *words, *alone)
         wait_for(lambda: happened(tmp_path / "record", "stack_started"), 60)
+        wait_for(lambda: answers(f"127.0.0.1:{port}"), 60)  # it may come up after the stack
         return running
 
     return start

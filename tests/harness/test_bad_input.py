@@ -32,7 +32,7 @@ BAD = {
     "negative duration": (GOOD.replace("duration = 6", "duration = -6"), ["duration"]),
     "zero duration": (GOOD.replace("duration = 6", "duration = 0"), ["duration"]),
     "overlapping faults": (GOOD.replace("citizen->province:01", "province:79->national"), ["overlap"]),
-    "fault outside the timeline": (GOOD.replace("start = 4", "start = 400"), ["start"]),
+    "fault outside the timeline": (GOOD.replace("start = 6", "start = 600"), ["start"]),
     "unknown province": (GOOD.replace('"11"', '"99"'), ["99"]),
     "province as a number": (GOOD.replace('"11"', "11"), ['"11"']),
     "unknown link": (GOOD.replace("province:79->national", "province:79->nation"), ["province:79->nation"]),

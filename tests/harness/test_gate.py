@@ -42,7 +42,7 @@ def broken(allowed: Targets) -> Plan:
 @pytest.fixture
 def proxies(tmp_path: Path) -> Iterator[Proxies]:
     server = start("embedded", tmp_path / "toxiproxy.log")
-    yield Proxies(server.api)
+    yield Proxies(server.api, 30.0)
     server.stop()
 
 

@@ -34,9 +34,13 @@ gaps = "constant"
 [load.journeys]
 track = 1
 [[phases]]
+name = "the first one"
+duration = 1
+rate = 1
+[[phases]]
 name = "calm"
-duration = 20
-rate = 0.2
+duration = 40
+rate = 0.05
 """
 
 

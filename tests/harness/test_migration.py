@@ -19,13 +19,13 @@ from tests.mocks.conftest import Stack as Systems
 COUNT = 60
 
 
-def plan(**changes: Any) -> Plan:
+def plan(stagger: float = 0.5, **changes: Any) -> Plan:
     return Plan(
         name="moving",
         phases=(Phase(name="all", duration=10, rate=1),),
         load=Load(journeys={"track": 1}),
         stack=Stack(provinces=("31", "08")),
-        migration=Asked(start=0.2, dossiers=COUNT, rate=10_000, stagger=3.0, **changes),
+        migration=Asked(start=0.2, dossiers=COUNT, rate=10_000, stagger=stagger, **changes),
     )
 
 
@@ -64,17 +64,24 @@ def test_an_officer_of_a_district_belongs_where_the_building_is() -> None:
     assert expected({"province": "01", **desk}) == "00025"
 
 
-def migrated(tmp_path: Path, systems: Any, enough: int) -> tuple[list[dict[str, Any]], list[tuple[Any, ...]]]:
-    """Run a migration of two provinces until so many are done; returns the events and the rows of the table."""
+def moved(tmp_path: Path, systems: Any, plan: Plan, enough: int) -> Record:
+    """Run a migration of two provinces until so many are done."""
     record = Record(tmp_path / "record")
     record.directory.mkdir()
-    events = EventLog(record.path("events.jsonl"), time.monotonic())
+    events = EventLog(record.path("events.jsonl"))
     addresses = {name: f"127.0.0.1:{port}" for name, port in systems.ports.items()}
-    moving = Migration(plan(), addresses, TOKEN, record, events)
+    moving = Migration(plan, addresses, TOKEN, record, events)
     moving.read_before()
-    moving.begin(time.monotonic())
+    events.t0 = time.monotonic()
+    moving.begin(events.t0)
     moving.end(60, lambda: record.path("events.jsonl").read_text().count("migration_finished") >= enough)
     events.close()
+    return record
+
+
+def migrated(tmp_path: Path, systems: Any, enough: int) -> tuple[list[dict[str, Any]], list[tuple[Any, ...]]]:
+    """Run a migration of two provinces until so many are done; returns the events and the rows of the table."""
+    record = moved(tmp_path, systems, plan(), enough)
     tables.seal(record)
     accounts = duckdb.sql(f"SELECT moment, count(DISTINCT name) FROM '{record.table('accounts')}' GROUP BY ALL")
     counted = dict(accounts.fetchall())
@@ -106,15 +113,25 @@ def test_a_migration_is_read_before_and_after(tmp_path: Path, systems: Any) -> N
         assert (dossiers, keys, told) == (COUNT, COUNT, COUNT - held.get(system, 0))
         assert {len(step) for step in json.loads(history)} == {3}
         assert {len(file["hash"]) for file in json.loads(attachments)} == {64}
-    said = [(event["event"], event["system"]) for event in events if event["event"] != "migration_read"]
-    assert said.index(("migration_started", "province:31")) < said.index(("migration_started", "province:08"))
-    assert {("migration_finished", "province:31"), ("migration_finished", "province:08")} <= set(said)
+    started = {event["system"]: event["t"] for event in events if event["event"] == "migration_started"}
+    assert started["province:31"] >= 0.2
+    assert started["province:08"] >= 0.7
+    finished = {event["system"] for event in events if event["event"] == "migration_finished"}
+    assert finished == {"province:31", "province:08"}
     holdings = {
         (event["system"], event["moment"]): json.dumps(event["holdings"])
         for event in events
         if event["event"] == "migration_read"
     }
     assert all(holdings[system, "before"] == holdings[system, "after"] for system, _ in holdings)
+
+
+def test_a_province_whose_turn_has_not_come_waits(tmp_path: Path, systems: Any) -> None:
+    """The other one has moved meanwhile."""
+    systems.start("province:31", "province:08")
+    events = moved(tmp_path, systems, plan(stagger=60.0), 1).events()
+    said = [(event["event"], event["system"]) for event in events if event["event"] != "migration_read"]
+    assert said == [("migration_started", "province:31"), ("migration_finished", "province:31")]
 
 
 def test_a_province_that_is_gone_is_neither_read_nor_finished(tmp_path: Path, systems: Any) -> None:

@@ -144,7 +144,7 @@ def test_every_error_series_exists_before_the_first_request(tmp_path: Path) -> N
     assert 'thongsuot_requests_total{operation="national.submit",outcome="http_5xx",province="79"} 0.0' in text
     assert 'thongsuot_fault_active{fault="cut-79",kind="down",target="province:79->national"} 0.0' in text
     assert f'thongsuot_response_seconds_bucket{{le="{thresholds.EDGES[0]}",operation="national.submit"}} 0.0' in text
-    assert 'thongsuot_requests_within_total{operation="national.submit",province="79",seconds="2.0"} 0.0' in text
+    assert 'thongsuot_requests_within_total{operation="national.submit",province="79",seconds="8.0"} 0.0' in text
     assert 'thongsuot_refusals_total{operation="submit",province="79"} 0.0' in text
 
 
@@ -163,7 +163,7 @@ def test_promtool_has_no_complaint_about_the_conductors_metrics(tmp_path: Path) 
     text = generate_latest(registry).decode()
     assert 'thongsuot_refusals_total{operation="submit",province="01"} 1.0' in text
     assert 'thongsuot_worker_cpu_ratio{worker="0"} 0.4' in text
-    assert 'thongsuot_requests_within_total{operation="national.track",province="01",seconds="2.0"} 5.0' in text
+    assert 'thongsuot_requests_within_total{operation="national.track",province="01",seconds="8.0"} 5.0' in text
     done = promtool("check", "metrics", given=text)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 

@@ -133,7 +133,10 @@ def compared(record: Record) -> dict[str, agreement.Compared]:
 
 def running(pid: int) -> bool:
     """Tell whether a process runs; one that nobody has waited for yet doesn't."""
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @NEEDS_PROMTOOL

@@ -12,15 +12,15 @@ FAULT = """
 id = "refuses"
 kind = "error-rate"
 system = "national"
-start = 4
-duration = 3
+start = 6
+duration = 5
 attributes = { share = 100, status = 422 }
 """
 
 
 @pytest.mark.slow
 def test_refused_dossiers_are_lost_or_divergent(tmp_path: Path) -> None:
-    """The portal refuses every message for 3 s: no outbox holds one in the end, and the audit says what is missing."""
+    """The portal refuses every message for 5 s: no outbox holds one in the end, and the audit says what is missing."""
     campaign, record = tmp_path / "refusing.toml", tmp_path / "record"
     campaign.write_text(SHORT.read_text(encoding="utf-8") + FAULT, encoding="utf-8")
     ended = thongsuot("run", campaign, "--out", record)

@@ -55,12 +55,13 @@ def test_a_healthy_stack_passes_and_leaves_a_whole_record(server: str, tmp_path:
 def test_judging_again_writes_the_same_bytes(tmp_path: Path) -> None:
     """Verdict, audit and reports are functions of the record."""
     record = tmp_path / "record"
-    assert thongsuot("run", SHORT, "--out", record).returncode == 0
+    code = thongsuot("run", SHORT, "--out", record).returncode
+    assert code in (0, 1, 3)
     names = ("verdict.json", "audit.json", "report.html", "summary.md", "junit.xml", "metrics.om")
     before = {name: (record / name).read_bytes() for name in names}
     for name in names:
         (record / name).unlink()
-    assert thongsuot("judge", record).returncode == 0
+    assert thongsuot("judge", record).returncode == code
     assert thongsuot("report", record).returncode == 0
     assert {name: (record / name).read_bytes() for name in names} == before
 
@@ -68,7 +69,7 @@ def test_judging_again_writes_the_same_bytes(tmp_path: Path) -> None:
 def test_a_record_without_samples_is_inconclusive(tmp_path: Path) -> None:
     """Where nothing was measured, nothing is proved; a truncated table isn't judged at all."""
     record = tmp_path / "record"
-    assert thongsuot("run", SHORT, "--out", record).returncode == 0
+    assert thongsuot("run", SHORT, "--out", record).returncode in (0, 3)
     samples = record / "samples.parquet"
     whole = samples.read_bytes()
     samples.write_bytes(whole[: len(whole) // 2])

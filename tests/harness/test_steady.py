@@ -16,7 +16,7 @@ def looked(*seen: Requests, changes: tuple[str, ...] = ()) -> Steady:
 
 def test_it_is_decided_just_before_the_first_fault() -> None:
     """The earliest of all faults counts."""
-    assert looked().at == 4 - LOOK_BEFORE
+    assert looked().at == 6 - LOOK_BEFORE
     assert looked(changes=("faults.slow-01.start=2",)).at == 2 - LOOK_BEFORE
 
 
@@ -54,5 +54,5 @@ def test_a_failed_request_was_never_answered() -> None:
 def test_only_the_window_counts() -> None:
     """By the second in which requests were due, whenever they became known."""
     window = ("steady_state.window=2", "steady_state.samples=5")
-    found = looked(requests(1, 100, ok=False), requests(2, 3), requests(3, 3), changes=window).judge()
+    found = looked(requests(3, 100, ok=False), requests(4, 3), requests(5, 3), changes=window).judge()
     assert (found.steady, found.samples) == (True, 6)

@@ -61,17 +61,17 @@ provinces = ["01"]
 track = 1
 [[phases]]
 name = "calm"
-duration = 9
+duration = 15
 rate = 3
 [steady_state]
-window = 3
-samples = 5
+window = 6
+samples = 2
 [[faults]]
 id = "errors"
 kind = "error-rate"
 system = "national"
-start = 4
-duration = 4
+start = 6
+duration = 8
 attributes = { share = 100 }
 """
 

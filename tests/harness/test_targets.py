@@ -23,6 +23,7 @@ from harness.look_up import choose
 from harness.ports import free_ports
 from model.plan import Plan
 from model.targets import Audit
+from scenarios.schedule import due_times
 from tests.conftest import COMMAND, Running, happened, needs, thongsuot, wait_for
 from tests.scenarios.outside import counting
 
@@ -191,6 +192,17 @@ def started(command: list[str], address: str) -> Iterator[str]:
         process.wait(20)
 
 
+def settled(heads: list[bytes]) -> int:
+    """Return how many requests have come once no more come: what had left before the end may arrive after it."""
+    seen = -1
+    deadline = time.monotonic() + 30
+    while len(heads) != seen:
+        assert time.monotonic() < deadline, "requests go on"
+        seen = len(heads)
+        time.sleep(0.3)
+    return seen
+
+
 @pytest.mark.slow
 @needs("nginx", "nginx-light")
 def test_a_campaign_against_two_strangers_gives_a_verdict_and_holds_no_secret(
@@ -198,7 +210,8 @@ def test_a_campaign_against_two_strangers_gives_a_verdict_and_holds_no_secret(
 ) -> None:
     """A fault on our own proxy is proved, a sample is looked up, the verdict says how sure it is."""
     record, path = tmp_path / "record", targets_file(tmp_path, httpbin, nginx, number="20", at_most="0.2")
-    ended = run(record, path, "--set", "objectives.1.target=8")
+    changes = ["objectives.1.target=8", "faults.slow-line.duration=4.5", "steady_state.window=8"]
+    ended = run(record, path, *(word for change in changes for word in ("--set", change)))
     verdict = json.loads((record / "verdict.json").read_text(encoding="utf-8"))
     starved = [reason for reason in verdict["reasons"] if re.search(r"worker 0 used \d+% of a core", reason)]
     assert ended.returncode == (3 if starved else 0), ended.stdout + ended.stderr
@@ -228,11 +241,12 @@ def test_the_kill_switch_aborts_a_run(
         wait_for(lambda: len(heads) > 5, 90)
         (tmp_path / "STOP").touch()
         forbidden = wait_for(lambda: happened(record, "load_forbidden"), 60)
-        time.sleep(0.3)  # what had left before arrives
-        sent = len(heads)
+        stopped = wait_for(lambda: happened(record, "load_stopped"), 60)
+        sent = settled(heads)
         output, errors = running.process.communicate(timeout=90)
         assert len(heads) == sent
     assert running.process.returncode == 3, output + errors
+    assert stopped["planned"] < len(list(due_times(chosen(path))))
     assert forbidden["reason"] == f"guard: the kill switch is there: {tmp_path / 'STOP'}"
     (said,) = (line for line in output.splitlines() if "load: stopped by the kill switch at " in line)
     assert said.endswith(f"nothing left any more: {tmp_path / 'STOP'}")

@@ -62,9 +62,8 @@ def test_what_is_called_off_is_skipped_or_healed_at_once(log: EventLog, tmp_path
     timeline = timeline_of([on, to_come], log)
     timeline.start()
     wait_for(lambda: on.applied, 30)
-    began = time.monotonic()
     timeline.call_off("enough")
-    assert time.monotonic() - began < 5
+    assert not on.healed
     on.may_heal.set()
     wait_for(lambda: not timeline.pending, 30)
     assert on.healed

@@ -170,7 +170,7 @@ def test_broken_http_ends_the_connection_and_nothing_else(stack):
         b"GET\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
     ):
-        with socket.create_connection(("127.0.0.1", stack.ports["national"]), timeout=5) as line:
+        with socket.create_connection(("127.0.0.1", stack.ports["national"]), timeout=30) as line:
             line.sendall(noise)
             line.shutdown(socket.SHUT_WR)
             while line.recv(4096):

@@ -196,10 +196,13 @@ def test_a_province_with_a_capacity_sheds_load_and_stays_alive(stacks, submissio
             *answers, health = await asyncio.gather(*posts, http.get(f"{url}/healthz"))
             return answers, health
 
-    answers, health = asyncio.run(burst())
-    taken = [answer.json()["code"] for answer in answers if answer.status_code == 201]
-    refused = [answer for answer in answers if answer.status_code == 503]
-    assert (len(taken) + len(refused), health.status_code) == (8, 200)
+    taken, refused = [], []
+    while not refused:  # of a burst that is held up on its way each may be served before the next one comes
+        answers, health = asyncio.run(burst())
+        taken += [answer.json()["code"] for answer in answers if answer.status_code == 201]
+        refused += [answer for answer in answers if answer.status_code == 503]
+        assert {answer.status_code for answer in answers} <= {201, 503}
+        assert health.status_code == 200
     assert taken
     assert {(answer.json()["reason"], answer.headers["retry-after"]) for answer in refused} == {("busy", "2")}
     assert [item["code"] for item in stack.listing("province:01")] == sorted(taken)

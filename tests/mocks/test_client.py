@@ -1,7 +1,6 @@
 """The client of a link, against servers that misbehave."""
 
 import asyncio
-import gc
 
 import psutil
 import pytest
@@ -125,7 +124,7 @@ def test_a_connection_is_used_again_unless_the_defect_leaves_each_open(spendthri
 
 @pytest.mark.parametrize("spendthrift", [False, True])
 def test_the_defect_keeps_its_side_open_when_the_other_one_closes(spendthrift):
-    expected = 5 if spendthrift else 0
+    expected = [psutil.CONN_CLOSE_WAIT] * 5 if spendthrift else []
 
     async def idle_timeout():
         closed = 0
@@ -140,22 +139,26 @@ def test_the_defect_keeps_its_side_open_when_the_other_one_closes(spendthrift):
             closed += 1
 
         async with await asyncio.start_server(once, "127.0.0.1", 0) as server:
-            address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            client = Client(address, spendthrift=spendthrift)
-            gc.collect()  # what other tests left behind isn't closed in between
-            before = psutil.Process().num_fds()
+            port = server.sockets[0].getsockname()[1]
+            client = Client(f"127.0.0.1:{port}", spendthrift=spendthrift)
             for _ in range(5):
                 await client.request("POST", "/", b"x")
                 await asyncio.sleep(0.1)
             async with asyncio.timeout(30):
-                while closed < 5 or psutil.Process().num_fds() - before != expected:
+                while closed < 5 or connected_to(port) != expected:
                     await asyncio.sleep(0.02)
             await asyncio.sleep(0.1)
-            left = psutil.Process().num_fds() - before
+            left = connected_to(port)
             client.close()
             return left
 
     assert asyncio.run(idle_timeout()) == expected
+
+
+def connected_to(port):
+    """Return how it is with each connection of this process to a port."""
+    held = psutil.Process().net_connections("tcp4")
+    return [connection.status for connection in held if connection.raddr and connection.raddr.port == port]
 
 
 def test_a_request_names_the_system_that_sends_it():

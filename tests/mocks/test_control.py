@@ -56,13 +56,14 @@ def test_who_has_no_token_changes_nothing(open_stack, method, headers):
 
 
 def test_a_fault_is_listed_read_and_ended(open_stack, control):
+    began = time.monotonic()
     assert control("national", "maintenance-page", retry_after=5).status_code == 200
     base = f"{open_stack.url('national')}/control/faults"
     (listed,) = open_stack.http.get(base, headers=BEARER).json()["items"]
     assert (listed["id"], listed["kind"], listed["attributes"]) == (
         *("maintenance-page", "maintenance-page", {"retry_after": 5}),
     )
-    assert 25 < listed["remaining"] <= 30
+    assert 30 - (time.monotonic() - began) - 0.001 <= listed["remaining"] <= 30
     assert open_stack.http.get(f"{base}/maintenance-page", headers=BEARER).status_code == 200
     for _ in range(2):
         assert open_stack.http.delete(f"{base}/maintenance-page", headers=BEARER).status_code == 200
@@ -71,8 +72,13 @@ def test_a_fault_is_listed_read_and_ended(open_stack, control):
 
 
 def test_a_lease_that_nobody_renews_runs_out(open_stack, control, eventually):
-    control("national", "maintenance-page", lease=4, retry_after=0)
-    assert open_stack.get("national", "/procedures").status_code == 503
+    lease, in_time = 1.0, False
+    while not in_time:
+        began = time.monotonic()
+        control("national", "maintenance-page", lease=lease, retry_after=0)
+        answer = open_stack.get("national", "/procedures")
+        in_time = time.monotonic() - began < lease
+    assert answer.status_code == 503
     eventually(lambda: open_stack.get("national", "/procedures").status_code == 200)
 
 
@@ -127,7 +133,7 @@ def test_a_slow_database_delays_writes_and_look_ups(open_stack, control):
     for call in (lambda: open_stack.intake(officer), lambda: open_stack.get("province:01", f"/dossiers/{code}")):
         began = time.monotonic()
         call()
-        assert 0.15 <= time.monotonic() - began < 5
+        assert 0.149 <= time.monotonic() - began < 20  # a timer of uvloop may be a millisecond early
 
 
 def test_every_look_up_of_every_system_waits_for_a_slow_database(tmp_path):
@@ -154,6 +160,7 @@ def test_stale_reads_hide_what_is_new_and_lose_nothing(open_stack, control, even
     officer = open_stack.officer()
     old = open_stack.intake(officer)
     eventually(lambda: open_stack.states("national", old) == [2])
+    eventually(lambda: open_stack.pending("province:01") == 0)  # nobody else writes there now
     with closing(sqlite3.connect(open_stack.folder / "state" / "province-01.sqlite")) as database, database:
         database.execute("UPDATE steps SET applied = applied - 3600")
     new = open_stack.intake(officer)

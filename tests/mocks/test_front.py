@@ -34,6 +34,35 @@ def answered(line, data=ASK):
     return line.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
+def sent(stack, data, within):
+    """Send data over a connection of their own, and return what comes until it is closed.
+
+    Who is held up before all is sent for as long as the system gives a client may be cut off, and sends again.
+    """
+    while True:
+        began = time.monotonic()
+        with connect(stack) as line:
+            line.sendall(data)
+            in_time = time.monotonic() - began < within
+            received = until_closed(line)
+        if in_time:
+            return received
+
+
+def unhindered(ask, within):
+    """Ask, and return what comes of it; ask again where that took as long as the system gives a client, or itself."""
+    while True:
+        began = time.monotonic()
+        try:
+            answer = ask()
+        except (httpx.TransportError, KeyError):  # cut off, or told 408 or 504
+            if time.monotonic() - began < within:
+                raise
+        else:
+            if time.monotonic() - began < within:
+                return answer
+
+
 @pytest.fixture
 def fronted(stacks):
     """Start a province whose front end is told so; without queueing to speak of.
@@ -97,58 +126,56 @@ def _drip(line):
 
 
 def test_an_idle_connection_is_closed(fronted):
-    with connect(fronted(client_timeout=4.0)) as line:
-        assert answered(line)
-        assert until_closed(line) == b""
+    received = sent(fronted(client_timeout=1.0), ASK, 1.0)
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert received.count(b"HTTP/1.1 ") == 1
 
 
 def test_a_body_that_does_not_come_is_answered_408_and_cut_off(fronted, submission):
     """Nothing is stored, and whoever keeps to the time isn't disturbed."""
-    stack = fronted(client_timeout=4.0)
-    officer, content = stack.officer(), json.dumps(submission()).encode()
+    stack = fronted(client_timeout=1.0)
+    officer, content = unhindered(stack.officer, 1.0), json.dumps(submission()).encode()
     head = [
         "POST /counter/dossiers HTTP/1.1",
         "Host: x",
         f"Content-Length: {len(content)}",
         *(f"{name}: {value}" for name, value in {**officer, **stack.key()}.items()),
     ]
-    with connect(stack) as line:
-        line.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + content[:20])
-        received = until_closed(line)
+    received = sent(stack, "\r\n".join(head).encode() + b"\r\n\r\n" + content[:20], 1.0)
     assert received.startswith(_bare(408))
     assert json.loads(received.partition(b"\r\n\r\n")[2])["reason"] == "timeout"
-    assert stack.listing(PROVINCE) == []
-    assert stack.intake(officer)
+    assert unhindered(lambda: stack.listing(PROVINCE), 1.0) == []
+    key = stack.key()
+    assert unhindered(lambda: _intake(stack, officer, key, submission()), 1.0).status_code == 201
 
 
 def test_a_request_that_is_not_served_in_time_is_answered_504_and_leaves_nothing(fronted, submission):
     """It waits for a server, or is computed: then no write of it is begun. The same key goes through later."""
-    stack = fronted(median=1.0, concurrency=1, queue=50, serves_within=4.0, retry_after=7)
-    officer = stack.officer()
-    keys = [stack.key() for _ in range(6)]
-    with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda key: _intake(stack, officer, key, submission()), keys))
-    late = [(key, answer) for key, answer in zip(keys, answers, strict=True) if answer.status_code == 504]
-    taken = [answer.json()["code"] for answer in answers if answer.status_code == 201]
-    assert len(taken) + len(late) == 6
-    assert taken
-    assert late
+    stack = fronted(median=0.2, concurrency=1, queue=50, serves_within=1.0, retry_after=7)
+    officer, taken, late = unhindered(stack.officer, 1.0), [], []
+    while not (taken and late):  # where the machine is held up all may be late, or none waits for another
+        keys = [stack.key() for _ in range(10)]
+        with ThreadPoolExecutor(10) as pool:
+            answers = list(pool.map(lambda key: _intake(stack, officer, key, submission()), keys))
+        assert {answer.status_code for answer in answers} <= {201, 504}
+        taken += [answer.json()["code"] for answer in answers if answer.status_code == 201]
+        late += [(key, answer) for key, answer in zip(keys, answers, strict=True) if answer.status_code == 504]
     assert {(answer.json()["reason"], answer.headers["retry-after"]) for _, answer in late} == {("timeout", "7")}
-    time.sleep(2.5)  # what was given up would be stored by now
-    assert [item["code"] for item in stack.listing(PROVINCE)] == sorted(taken)
-    assert _intake(stack, officer, late[0][0], submission()).status_code == 201
+    time.sleep(1.5)  # what was given up would be stored by now
+    assert [item["code"] for item in unhindered(lambda: stack.listing(PROVINCE), 1.0)] == sorted(taken)
+    assert unhindered(lambda: _intake(stack, officer, late[0][0], submission()), 1.0).status_code == 201
 
 
 def test_a_write_that_has_begun_is_acknowledged_however_late(fronted, submission):
     """The commit takes longer than the request may: it isn't reported as failed."""
-    stack = fronted(serves_within=3.5)
+    stack = fronted(serves_within=5.5)
     officer = stack.officer()
-    order = {"kind": "slow-database", "attributes": {"delay": 5000}, "lease": 30}
+    order = {"kind": "slow-database", "attributes": {"delay": 7000}, "lease": 60}
     assert stack.http.put(stack.url(PROVINCE) + "/control/faults/slow", json=order, headers=BEARER).status_code == 200
     began = time.monotonic()
     answer = _intake(stack, officer, stack.key(), submission())
     assert answer.status_code == 201
-    assert time.monotonic() - began >= 5.0
+    assert time.monotonic() - began >= 6.99
     assert stack.get(PROVINCE, "/statistics").status_code == 504, "a look-up writes nothing, so it is given up"
 
 

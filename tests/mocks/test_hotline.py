@@ -1,5 +1,6 @@
 """The hotline: few lines, a bounded queue, and alerts that need neither."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -29,12 +30,14 @@ def flood(stack, callers):
 
 def test_callers_beyond_lines_and_queue_are_told_when_to_call_again(stacks, eventually):
     stack = stacks(platforms=("hotline",), token=TOKEN).start("hotline")
-    with flood(stack, LINES + WAITING + 10) as calls:
-        eventually(lambda: any(call.done() for call in calls))
-    answers = [call.result() for call in calls]
-    busy = [answer for answer in answers if answer.status_code == 503]
+    answers, busy = [], []
+    while not busy:  # callers who are held up on their way may find that others have hung up
+        with flood(stack, LINES + WAITING + 10) as calls:
+            eventually(lambda calls=calls: any(call.done() for call in calls))
+        answers += [call.result() for call in calls]
+        busy = [answer for answer in answers if answer.status_code == 503]
     assert [answer.status_code for answer in answers].count(201) + len(busy) == len(answers)
-    assert 0 < len(busy) <= 10
+    assert len(busy) <= 10
     assert all(int(answer.headers["retry-after"]) > 0 and answer.json()["reason"] == "busy" for answer in busy)
     assert len(stack.entries("hotline")) == len(answers) - len(busy)
 
@@ -43,9 +46,14 @@ def test_callers_beyond_lines_and_queue_are_told_when_to_call_again(stacks, even
 def test_an_alert_needs_no_line(stacks, eventually, defects):
     """All lines and the queue are taken, as one caller has just been told."""
     stack = stacks(defects=defects, platforms=("hotline",), token=TOKEN).start("hotline")
-    with flood(stack, LINES + WAITING + 10) as calls:
-        first = eventually(lambda: next((call for call in calls if call.done()), None))
-        answer = stack.post("hotline", "/alerts", ALERT, headers=stack.key(), timeout=60)
+    key, in_time = stack.key(), False
+    while not in_time:
+        began = time.monotonic()
+        with flood(stack, LINES + WAITING + 10) as calls:
+            first = eventually(lambda calls=calls: next((call for call in calls if call.done()), None))
+            told = time.monotonic()
+            answer = stack.post("hotline", "/alerts", ALERT, headers=key, timeout=60)
+            in_time = (time.monotonic() if defects else told) - began < SLOW  # no caller has hung up by then
     assert first.result().status_code == 503
     assert answer.status_code == (503 if defects else 201)
     if not defects:

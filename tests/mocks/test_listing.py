@@ -3,7 +3,7 @@
 import threading
 
 
-def test_pages_are_complete_while_others_write(stack, submission):
+def test_pages_are_complete_while_others_write(stack, submission, eventually):
     """A reader that follows the cursor sees what was there when it began, once each, in the order of storing."""
     officer = stack.officer()
     before = [item["code"] for item in stack.listing("province:01")] + [stack.intake(officer) for _ in range(20)]
@@ -18,6 +18,7 @@ def test_pages_are_complete_while_others_write(stack, submission):
     for writer in writers:
         writer.start()
     try:
+        eventually(lambda: written)
         readings = [[item["code"] for item in stack.listing("province:01", limit=7)] for _ in range(5)]
     finally:
         stop.set()

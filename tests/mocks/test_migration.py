@@ -49,9 +49,13 @@ def finished(stack, eventually):
 
 
 def killed_half_way(stack, eventually):
-    order(stack, rate=25, batch=10)
-    eventually(lambda: 0 < state(stack)["moved"] < COUNT)
+    """Kill the system in the 10 s that its job rests after 80 dossiers; afterwards the job goes on, and fast."""
+    order(stack, rate=8, batch=80)
+    eventually(lambda: state(stack)["moved"])
     stack.kill(f"province:{PROVINCE}")
+    with closing(sqlite3.connect(stack.folder / "state" / f"province-{PROVINCE}.sqlite")) as database, database:
+        assert database.execute("UPDATE migration SET rate = 10000 WHERE state = 'running'").rowcount == 1
+        assert database.execute("SELECT count(*) FROM staged WHERE fate = 0").fetchone() == (COUNT - 80,)
     stack.start(f"province:{PROVINCE}")
 
 

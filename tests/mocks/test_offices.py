@@ -93,20 +93,23 @@ def test_the_dashboard_adds_up_and_names_who_is_silent(stacks, eventually):
 
 @pytest.mark.parametrize("defects", [(), ("ioc-uncached",)])
 def test_dashboards_ask_the_systems_once_a_second(stacks, defects):
+    """20 that the province answered in time count: a request that it didn't may never have come to it."""
     stack = stacks(platforms=("ioc",), defects=defects).start("national").start("province:01").start("ioc")
-    began = time.monotonic()
-    for _ in range(20):
-        assert stack.get("ioc", "/dashboard").status_code == 200
+    began, polls, heard = time.monotonic(), 0, 0
+    while heard < 20:
+        shown = stack.get("ioc", "/dashboard")
+        assert shown.status_code == 200
+        polls, heard = polls + 1, heard + ("01" in shown.json()["provinces"])
     took = time.monotonic() - began
     asked = stack.metric("province:01", 'thongsuot_system_requests_total{code="2xx",operation="statistics"')
-    assert asked == 20 if defects else 1 <= asked <= 1 + took / FRESH
+    assert 20 <= asked <= polls if defects else 1 <= asked <= 1 + took / FRESH
 
 
 def test_reports_lost_acknowledges_what_it_does_not_keep(stacks):
     stack = stacks(platforms=("reporting",), defects=("reports-lost",)).start("reporting")
     units = {f"H{number:02d}" for number in range(60)}
-    for unit in units:
-        assert stack.post("reporting", "/reports", report(unit=unit)).status_code == 201
+    for unit in units:  # which are lost depends on the day
+        assert stack.post("reporting", "/reports", report(unit=unit, period="2025-07-01")).status_code == 201
     kept = {owner for _, _, owner in stack.entries("reporting")}
     assert kept < units
     assert 3 <= len(units - kept) <= 25

@@ -14,6 +14,7 @@ from mocks.defects import Defects
 from mocks.metrics import Metrics
 from mocks.outbox import RETRY, SCHEMA, Message, Outbox, back_off, batch
 from mocks.store import Store
+from tests.mocks.conftest import DEADLINE
 
 LIMITS = {"create": 3, "progress": 4}
 
@@ -83,7 +84,7 @@ def test_retry_after_of_a_busy_receiver_is_kept_and_bounded(status, header, rest
 
     async def ask():
         async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-            client = Client(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            client = Client(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", DEADLINE)
             assert client.rest() == 0
             began = time.monotonic()
             await client.request("GET", "/")

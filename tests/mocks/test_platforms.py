@@ -10,6 +10,7 @@ from mocks.serve import SYSTEMS
 from model.books import keepers
 from model.links import PLATFORMS
 from tests.conftest import TOKEN
+from tests.mocks.conftest import DEADLINE
 
 SERVED = tuple(name for name in PLATFORMS if name in SYSTEMS)
 
@@ -33,10 +34,12 @@ def test_a_platform_is_whole(platforms, name):
 
 
 @pytest.mark.parametrize("name", SERVED)
-def test_faults_inside_a_platform_can_be_seen_on_its_harmless_request(platforms, name):
+def test_faults_inside_a_platform_can_be_seen_on_its_harmless_request(platforms, name, monkeypatch):
+    """However slow the machine is: neither the answer's time nor the fault's lease runs out."""
+    monkeypatch.setattr("faults.control.CALL", DEADLINE)
     method, path, body = WAYS[name]
     address = f"127.0.0.1:{platforms.ports[name]}"
-    control = of_ours(address, TOKEN)
+    control = of_ours(address, TOKEN, lease=60.0)
     assert ask(address, method, path, body).status < 500
     control.put("f", "error-rate", {"status": 503, "share": 100, "retry_after": 1})
     assert ask(address, method, path, body).status == 503

@@ -19,6 +19,7 @@ from mocks.peers import Peer
 from mocks.posting import Posting, refusal
 from mocks.province_sync import PortalSync
 from mocks.store import Store
+from tests.mocks.conftest import DEADLINE
 from tests.mocks.inside import Inside
 
 LINK = "province:01->national"
@@ -290,7 +291,7 @@ def test_a_peer_opens_one_session_for_all_who_wait_for_it():
 
     async def ask():
         async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-            client = Client(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            client = Client(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", DEADLINE)
             peer = Peer("national", client)
             await asyncio.gather(*(peer.request("POST", "/x") for _ in range(5)))
             client.close()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from mocks import worklist
+from mocks import store, worklist
 from tests.mocks.machines import LEADS_TO, NEXT, ROLE_OF, Machine, after, finds, role_of, run
 
 NAME = "province:01"
@@ -184,9 +184,10 @@ class Dossiers(Machine):
 
 
 @pytest.fixture(autouse=True)
-def claims_hold(monkeypatch):
-    """A claim outlasts the test, however slow the machine is."""
+def clocks_wait(monkeypatch):
+    """A claim outlasts the test, and so does what isn't committed yet, however slow the machine is."""
     monkeypatch.setattr(worklist, "CLAIM", 1e6)
+    monkeypatch.setattr(store, "LATE", 1e6)
 
 
 def test_the_province_agrees_with_the_model():

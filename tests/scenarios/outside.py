@@ -55,7 +55,7 @@ def plan(allowed: Targets) -> Plan:
     return Plan(
         name="outside",
         phases=(Phase(name="calm", duration=10, rate=1),),
-        load=Load(journeys={"track": 1}, connect_timeout=2, request_timeout=2),
+        load=Load(journeys={"track": 1}, connect_timeout=20, request_timeout=20),
         stack=Stack(kind="external", provinces=("01",)),
         targets=allowed,
     )

@@ -45,8 +45,9 @@ def test_a_torn_last_line_waits(tmp_path: Path) -> None:
     assert [data for _, _, data in outbox.due()] == [b"1,whole\n"]
 
 
-def test_a_piece_is_not_sent_again_before_its_time(tmp_path: Path) -> None:
+def test_a_piece_is_not_sent_again_before_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was just sent waits for its receipt."""
+    monkeypatch.setattr(delivery, "AGAIN", 60.0)
     outbox, _, _ = spooled(tmp_path, "1,whole\n")
     assert len(outbox.due()) == 1
     assert outbox.due() == []

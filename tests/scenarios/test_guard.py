@@ -104,7 +104,7 @@ def test_a_watching_guard_sees_the_kill_switch_without_a_request(tmp_path: Path)
     outside = Outside(targets("http://127.0.0.1:9", tmp_path))
     (tmp_path / "STOP").touch()
     watcher = gevent.spawn(outside.network.guard.watch)
-    watcher.join(timeout=5)
+    watcher.join(timeout=30)
     assert watcher.ready()
     assert "kill switch" in outside.told[0]
 
@@ -139,7 +139,7 @@ def test_a_name_that_changes_its_address_ends_the_load(tmp_path: Path, monkeypat
         resolving(monkeypatch, "127.0.0.1", "127.0.0.2")
         outside = Outside(targets(url, tmp_path))
         ask(outside, url)
-        gevent.spawn(outside.network.guard.watch).join(timeout=5)
+        gevent.spawn(outside.network.guard.watch).join(timeout=30)
         assert "leads to 127.0.0.2" in refused(outside, url)
     assert (len(before), after) == (1, [])
 
@@ -153,6 +153,7 @@ def test_a_redirect_to_a_foreign_host_is_not_followed(tmp_path: Path) -> None:
             outside = Outside(targets(url, tmp_path))
             with pytest.raises(Forbidden):
                 outside.network.follow("national", "GET", f"{url}/a", {}, b"")
+            outside.network.close()
     assert heads == []
     assert outside.told == [f"guard: a redirect leads outside the declared hosts: 'http://{foreign}/b'"]
 
@@ -174,6 +175,7 @@ def test_an_absolute_address_in_a_reply_is_not_followed(tmp_path: Path, link: st
             session = Session(arrival, outside.network, Unseen(), time.monotonic(), "r")
             with pytest.raises(Forbidden):
                 Adapter(allowed, outside.network).journeys["track"](session, Memory())
+            outside.network.close()
     assert heads == []
     assert "named an address outside the declared hosts" in outside.told[0]
 

@@ -55,7 +55,7 @@ def exchange(pieces: list[bytes], method: str, then_reset: bool) -> list[Reply]:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
     serving = gevent.spawn(serve)
-    pool = Pool(f"127.0.0.1:{listener.getsockname()[1]}", 1.0, 1.0)
+    pool = Pool(f"127.0.0.1:{listener.getsockname()[1]}", 20.0, 20.0)
     try:
         return [pool.request(method, "/", {}, b"") for _ in range(2)]
     finally:

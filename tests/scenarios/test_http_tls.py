@@ -27,8 +27,10 @@ def context(version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
     return made
 
 
-def ask(address: str, ca_file: str | None = CA, host: str = "127.0.0.1", body: bytes = b"") -> Reply:
-    pool = Pool(f"https://{host}:{address.rpartition(':')[2]}", 1.0, 2.0, ca_file=ca_file)
+def ask(
+    address: str, ca_file: str | None = CA, host: str = "127.0.0.1", body: bytes = b"", connect_timeout: float = 20.0
+) -> Reply:
+    pool = Pool(f"https://{host}:{address.rpartition(':')[2]}", connect_timeout, 20.0, ca_file=ca_file)
     reply = pool.request("POST" if body else "GET", "/x", {}, body)
     pool.close()
     return reply
@@ -57,7 +59,7 @@ def test_another_name_than_the_certificate_has_is_refused() -> None:
     listener = socket.create_server(("127.0.0.2", 0))
     listener.close()
     with server(answering(OK), context()) as address:
-        pool = Pool(f"https://{address}", 1.0, 2.0, ca_file=CA)
+        pool = Pool(f"https://{address}", 20.0, 20.0, ca_file=CA)
         pool._open.keywords["identity"].server_name = "127.0.0.2"  # type: ignore[union-attr]  # a partial, as the address is https
         reply = pool.request("GET", "/", {}, b"")
     assert (reply.outcome, reply.sent) == ("refused", False)
@@ -73,13 +75,13 @@ def test_a_server_without_tls_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("handle", "outcome"),
-    [(lambda connection: connection.recv(10), "reset"), (silent, "timeout")],
+    ("handle", "connect_timeout", "outcome"),
+    [(lambda connection: connection.recv(10), 20.0, "reset"), (silent, 0.5, "timeout")],
 )
-def test_a_handshake_that_does_not_end(handle: Handler, outcome: str) -> None:
+def test_a_handshake_that_does_not_end(handle: Handler, connect_timeout: float, outcome: str) -> None:
     """Closing in the handshake is a reset, silence a time-out; nothing was sent."""
     with server(handle) as address:
-        reply = ask(address)
+        reply = ask(address, connect_timeout=connect_timeout)
     assert (reply.outcome, reply.sent) == (outcome, False)
 
 
@@ -94,7 +96,7 @@ def test_a_session_is_taken_up_again() -> None:
         connection.sendall(closing)
 
     with server(handle, context()) as address:
-        pool = Pool(f"https://{address}", 1.0, 2.0, ca_file=CA)
+        pool = Pool(f"https://{address}", 20.0, 20.0, ca_file=CA)
         assert [pool.request("GET", "/", {}, b"").outcome for _ in range(2)] == ["ok", "ok"]
     assert resumed == [False, True]
 
@@ -108,7 +110,7 @@ def test_a_connection_is_used_again_under_tls() -> None:
         serving(lambda _: OK)(connection)
 
     with server(handle, context()) as address:
-        pool = Pool(f"https://{address}", 1.0, 2.0, ca_file=CA)
+        pool = Pool(f"https://{address}", 20.0, 20.0, ca_file=CA)
         for _ in range(3):
             assert pool.request("GET", "/", {}, b"").outcome == "ok"
             __import__("time").sleep(0.01)

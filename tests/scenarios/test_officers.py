@@ -48,7 +48,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 def walk(stack: Any, **changes: Any) -> list[str]:
     notes, arrival = Notes(), dataclasses.replace(ARRIVAL, **changes)
-    network = Network({name: f"127.0.0.1:{port}" for name, port in stack.ports.items()}, 5.0, 10.0)
+    network = Network({name: f"127.0.0.1:{port}" for name, port in stack.ports.items()}, 20.0, 30.0)
     watched = Watched(network)
     session = Session(arrival, watched, notes, time.monotonic(), f"r{time.monotonic_ns()}", pause=lambda _: None)
     JOURNEYS[arrival.journey][0](session, Memory())

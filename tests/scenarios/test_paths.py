@@ -45,7 +45,7 @@ def stack(tmp_path: Any) -> Iterator[Any]:
 
 
 def walk(stack: Any, journey: str, **changes: Any) -> Notes:
-    network = Network({name: f"127.0.0.1:{port}" for name, port in stack.ports.items()}, 5.0, 10.0, paths=stack.paths)
+    network = Network({name: f"127.0.0.1:{port}" for name, port in stack.ports.items()}, 20.0, 30.0, paths=stack.paths)
     notes, arrival = Notes(), dataclasses.replace(ARRIVAL, journey=journey, **changes)
     JOURNEYS[journey][0](Session(arrival, network, notes, time.monotonic(), "r"), Memory())
     network.close()
@@ -98,7 +98,7 @@ def test_platforms_are_asked_under_their_paths(stack: Any) -> None:
     assert sent.status_code == 201
     name = request_id("province:01", "00004", "VB-1")
     eventually(lambda: stack.entries("axis") == [("document", name, "H01.00004")])
-    assert stack.get("ioc", "/dashboard").json()["silent"] == []
+    eventually(lambda: stack.get("ioc", "/dashboard").json()["silent"] == [])
 
 
 def test_where_people_are_sent_to_pay_and_the_directory_follow(stack: Any) -> None:

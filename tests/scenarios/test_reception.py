@@ -48,7 +48,7 @@ def start(tmp_path: Any) -> Iterator[Start]:
 def walk(stack: Any, journey: str, nth: int = 0, **changes: Any) -> Notes:
     addresses = {name: f"127.0.0.1:{port}" for name, port in stack.ports.items()}
     lines = {f"mobile->{name}": where for name, where in addresses.items()}
-    network, notes = Network(addresses | mobile_lines(lines), 5.0, 10.0), Notes()
+    network, notes = Network(addresses | mobile_lines(lines), 20.0, 30.0), Notes()
     arrival = dataclasses.replace(ARRIVAL, journey=journey, **changes)
     session = Session(arrival, Line(network, nth), notes, time.monotonic(), "r", pause=lambda _: None)
     try:
@@ -193,7 +193,7 @@ def test_mobile_teams_have_a_line_of_their_own() -> None:
 
 def test_an_officer_logs_in_once_a_shift(start: Start) -> None:
     stack, memory = start(), Memory()
-    network = Network({name: f"127.0.0.1:{port}" for name, port in stack.ports.items()}, 5.0, 10.0)
+    network = Network({name: f"127.0.0.1:{port}" for name, port in stack.ports.items()}, 20.0, 30.0)
     notes = Notes()
     for number in range(3):
         arrival = dataclasses.replace(ARRIVAL, number=number, journey="shift-intake")

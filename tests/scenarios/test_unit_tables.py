@@ -19,7 +19,7 @@ JOURNEY = "check-unit-table"
 
 
 def checked(stack: Any) -> Notes:
-    network, notes = Network({name: f"127.0.0.1:{port}" for name, port in stack.ports.items()}, 5.0, 10.0), Notes()
+    network, notes = Network({name: f"127.0.0.1:{port}" for name, port in stack.ports.items()}, 20.0, 30.0), Notes()
     session = Session(dataclasses.replace(ARRIVAL, journey=JOURNEY), network, notes, time.monotonic(), "r")
     try:
         JOURNEYS[JOURNEY][0](session, Memory())
