@@ -206,7 +206,7 @@ def test_a_worker_that_is_killed_elsewhere_loses_no_acknowledgement(
 
 def test_a_worker_that_is_cut_off_comes_back(tmp_path: Path, hosts: Hosts, background: Callable[..., Running]) -> None:
     """Cut off for some seconds its share is taken over; back again it gets a share, and delivers what it kept."""
-    run = Distributed(background, tmp_path / "record", hosts, 18, "faults=[]")
+    run = Distributed(background, tmp_path / "record", hosts, 14, "faults=[]")
     try:
         wait_for(lambda: any(event.get("phase") == "surge" for event in events(run.record)), 60)
         ip("-n", hosts.names[0], "link", "set", "eth0", "down")

@@ -73,7 +73,7 @@ def test_kill_9_leaves_a_server_of_others_clean(
 def test_ctrl_c_heals_and_reports(number: int, tmp_path: Path, background: Callable[..., Running]) -> None:
     """The faults are healed, what was measured is reported, and the exit code is 130."""
     record = tmp_path / "record"
-    running = background("run", SHORT, "--out", record)
+    running = background("run", SHORT, "--out", record, *FOR_LONG)
     wait_for(lambda: happened(record, "fault_proved"), 60)
     code, output, errors = running.end(number)
     assert code == 130, output + errors

@@ -166,7 +166,7 @@ def refuses(answer, status, reason):
 
 
 def finds(machine, examples=1000, steps=20, **options):
-    """Assert that a machine finds what is wrong; as a rule within ten examples, but never mind if within a hundred.
+    """Assert that a machine finds what is wrong: as a rule within ten examples, at times only after a hundred.
 
     Which ones are tried depends on the modules that are loaded: hypothesis takes constants out of their source.
     """
