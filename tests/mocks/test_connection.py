@@ -105,6 +105,13 @@ def test_a_moment_to_come_holds_until_then(made, eventually):
     assert made.get("national", f"/dossiers/{code}").json()["history"][0][3] >= began + 1.0
 
 
+def test_a_moment_can_be_set_anew(made, eventually):
+    code = made.intake(made.officer())
+    for seconds in (3600, -3600):
+        assert [answer.status_code for answer in connect(made, seconds)] == [200, 200]
+    eventually(lambda: made.states("national", code) == [2])
+
+
 def test_communes_are_connected_at_the_next_try_when_the_commit_fails(tmp_path):
     """Until then nothing has changed: what is stored in the next transaction, while that one fails, is held as well."""
     orphan = "CREATE TABLE orphan(of INTEGER REFERENCES connection(id) DEFERRABLE INITIALLY DEFERRED);"
