@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from faults import watchdog_client
-from faults.leases import ProxyLease
+from faults.leases import ProxyLease, lives
 from faults.probe import probe
 from faults.server import Server
 from faults.toxiproxy import Proxies, ProxyError
@@ -62,16 +62,12 @@ def names(record: Record) -> list[str]:
     return [event["event"] for event in record.events()]
 
 
-def gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-
-
 def test_a_killed_conductor_leaves_nothing_behind(conduct: Start, proxies: Proxies, record: Record) -> None:
     conductor, said = conduct()
     conductor.kill()
     killed = time.monotonic()
     eventually(lambda: clean(proxies))
-    eventually(lambda: all(gone(pid) for pid in [*said["pids"], said["watchdog"]]))
+    eventually(lambda: not any(lives(pid) for pid in [*said["pids"], said["watchdog"]]))
     assert time.monotonic() - killed < CLEAN_WITHIN
     assert len(proxies.all()) == 3
     healed = [event for event in record.events() if event["event"] == "fault_healed"]
@@ -91,7 +87,7 @@ def test_our_proxies_are_deleted_from_a_server_that_is_not_ours(conduct: Start, 
     conductor, said = conduct("delete")
     conductor.kill()
     eventually(lambda: list(proxies.all()) == ["theirs"])
-    eventually(lambda: gone(said["watchdog"]))
+    eventually(lambda: not lives(said["watchdog"]))
     assert not proxies.get("theirs").enabled
 
 
@@ -104,12 +100,12 @@ def test_a_stopped_conductor_loses_its_faults_and_may_go_on(conduct: Start, prox
     assert took < CLEAN_WITHIN
     assert time.monotonic() - before > 4
     assert "lease_expired" in names(record)
-    assert not any(gone(pid) for pid in said["pids"])
+    assert all(lives(pid) for pid in said["pids"])
     conductor.send_signal(signal.SIGCONT)
     conductor.communicate(b"\n", timeout=60)
     assert conductor.returncode == 0
     assert names(record).count("fault_released_early") == names(record).count("fault_gone") == 2
-    assert not gone(said["pids"][0])
+    assert lives(said["pids"][0])
 
 
 def test_a_conductor_that_ends_well_leaves_the_processes_alone(
@@ -117,9 +113,9 @@ def test_a_conductor_that_ends_well_leaves_the_processes_alone(
 ) -> None:
     conductor, said = conduct()
     conductor.communicate(b"\n", timeout=60)
-    eventually(lambda: gone(said["watchdog"]))
+    eventually(lambda: not lives(said["watchdog"]))
     assert "conductor_lost" not in names(record)
-    assert not any(gone(pid) for pid in said["pids"])
+    assert all(lives(pid) for pid in said["pids"])
 
 
 @pytest.fixture
@@ -161,7 +157,7 @@ def test_a_watchdog_that_fails_is_replaced_by_one_that_knows_as_much(
     monkeypatch.setattr(watchdog_client, "ANSWER", 1.0)
     eventually(lambda: "watchdog_started" in names(record))
     assert watchdog.pid != first
-    assert gone(first)
+    assert not lives(first)
     monkeypatch.setattr(watchdog, "_tell", lambda *_, **__: time.sleep(0.1))
     eventually(lambda: clean(proxies))
     lost = next(event for event in record.events() if event["event"] == "watchdog_lost")
@@ -205,7 +201,7 @@ def test_a_hung_server_that_is_not_ours_is_healed_when_it_answers_again(
         server.process.send_signal(signal.SIGCONT)
     eventually(lambda: proxies.get("a->b").enabled)
     eventually(lambda: "fault_healed" in names(record))
-    eventually(lambda: gone(watchdog))  # and deletes nothing of the next test's
+    eventually(lambda: not lives(watchdog))  # and deletes nothing of the next test's
 
 
 def test_healing_that_fails_is_written_down(record: Record) -> None:
@@ -273,6 +269,6 @@ def test_orphans_of_a_session_are_ended() -> None:
     orphan = int(parent.stdout.readline())
     parent.wait(60)
     parent.stdout.close()
-    assert not gone(orphan)
+    assert lives(orphan)
     end_processes([(parent.pid, created, True)])
-    eventually(lambda: gone(orphan))
+    eventually(lambda: not lives(orphan))

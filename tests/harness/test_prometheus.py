@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
+from faults.leases import lives
 from harness.prometheus import Prometheus
 from harness.prometheus_api import Api, PrometheusError
 from harness.promql import ask
@@ -131,14 +131,6 @@ def compared(record: Record) -> dict[str, agreement.Compared]:
         return {found.objective: found for found in agreement.compare(record, gathered)}
 
 
-def running(pid: int) -> bool:
-    """Tell whether a process runs; one that nobody has waited for yet doesn't."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 @NEEDS_PROMTOOL
 @NEEDS_PROMETHEUS
 @pytest.mark.parametrize("make", [passing, failing])
@@ -243,7 +235,7 @@ def test_a_run_beside_a_prometheus_agrees_with_it(tmp_path: Path) -> None:
     assert "prometheus" not in " ".join(record.json("verdict.json")["reasons"])
     started = happened(out, "prometheus_started")
     assert started
-    assert not running(started["pid"])
+    assert not lives(started["pid"])
     assert not (out / "prometheus" / "data").exists()
     assert (out / "prometheus" / "rules.yml").exists()
 
@@ -254,8 +246,8 @@ def test_a_killed_conductor_leaves_no_prometheus(background: Callable[..., Runni
     out = tmp_path / "run"
     conductor = background("run", SHORT, "--prometheus", "--out", out)
     started = wait_for(lambda: happened(out, "prometheus_started"), 60)
-    assert running(started["pid"])
+    assert lives(started["pid"])
     os.kill(conductor.process.pid, signal.SIGKILL)
     conductor.process.wait()
     wait_for(lambda: not members(out), 30)
-    assert not running(started["pid"])
+    assert not lives(started["pid"])
