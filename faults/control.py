@@ -59,13 +59,20 @@ class Endpoint:
     ca_file: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def ask(self, method: str, path: str, body: object = None) -> Answer:
-        """Send one request over a fresh connection and return the answer, whatever its status; raises OSError."""
-        called = self.host or self.address
-        connection = http.client.HTTPConnection(called, timeout=CALL)
+    def ask(self, method: str, path: str, body: object = None, patience: float | None = None) -> Answer:
+        """Send one request over a fresh connection and return the answer, whatever its status; raises OSError.
+
+        Args:
+            method: Of the request.
+            path: Behind ``base``.
+            body: Sent as JSON; None: nothing.
+            patience: Seconds that the system may take; None: as many as any call.
+        """
+        called, within = self.host or self.address, CALL if patience is None else patience
+        connection = http.client.HTTPConnection(called, timeout=within)
         data = None if body is None else json.dumps(body).encode()
         try:
-            connection.sock = self._dial()
+            connection.sock = self._dial(within)
             headers = {"Host": called, "Content-Type": "application/json", **self.headers}
             connection.request(method, f"{self.base}{path}", data, headers)
             response = connection.getresponse()
@@ -76,9 +83,9 @@ class Endpoint:
         finally:
             connection.close()
 
-    def _dial(self) -> socket.socket:
+    def _dial(self, within: float) -> socket.socket:
         host, _, port = self.address.rpartition(":")
-        dialled = socket.create_connection((host.strip("[]"), int(port)), timeout=CALL)
+        dialled = socket.create_connection((host.strip("[]"), int(port)), timeout=within)
         dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not self.tls:
             return dialled
@@ -157,6 +164,13 @@ def of_ours(address: str, token: str, lease: float = LEASE) -> Control:
     return Control(Endpoint(address, base="/control/faults/", headers={"Authorization": f"Bearer {token}"}), lease)
 
 
-def ask(address: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
+def ask(
+    address: str,
+    method: str,
+    path: str,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+    patience: float | None = None,
+) -> Answer:
     """Send a system of ours one request, as ``Endpoint.ask`` does; raises OSError."""
-    return Endpoint(address, headers=headers or {}).ask(method, path, body)
+    return Endpoint(address, headers=headers or {}).ask(method, path, body, patience)

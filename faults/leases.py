@@ -132,7 +132,7 @@ class ProcessLease(TakenLease):
 
     Attributes:
         pid: Process id.
-        created: When the process was created, as psutil has it.
+        created: When the process was created, as ``born`` has it.
     """
 
     pid: int
@@ -142,7 +142,7 @@ class ProcessLease(TakenLease):
         """Return the process, None when it has ended."""
         try:
             process = psutil.Process(self.pid)
-            return process if process.create_time() == self.created and lives(self.pid) else None
+            return process if born(process) == self.created and lives(self.pid) else None
         except psutil.NoSuchProcess:
             return None
 
@@ -260,14 +260,19 @@ class ControlLease(Lease):
 
 def stop_lease(fault: str, target: str, pid: int) -> StopLease:
     """Return a lease that stops a process; raises psutil.Error where it has ended."""
-    return StopLease(fault, target, pid, float(psutil.Process(pid).create_time()))
+    return StopLease(fault, target, pid, born(psutil.Process(pid)))
 
 
 def limit_lease(fault: str, target: str, pid: int, headroom: int) -> LimitLease:
     """Return a lease that leaves a process ``headroom`` bytes; raises psutil.Error where it has ended."""
     process = psutil.Process(pid)
     soft, hard = process.rlimit(psutil.RLIMIT_AS)
-    return LimitLease(fault, target, pid, float(process.create_time()), (soft, hard), headroom)
+    return LimitLease(fault, target, pid, born(process), (soft, hard), headroom)
+
+
+def born(process: psutil.Process) -> float:
+    """Return the seconds from the machine's start to the process's: no change of the wall clock changes them."""
+    return float(round(process.create_time() - psutil.boot_time(), 2))
 
 
 def lives(pid: int) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from faults.toxiproxy import LOOPBACK, Proxies, ProxyError
+from faults.toxiproxy import LOOPBACK, Proxies, ProxyError, reserved_port
 
 BINARY = "toxiproxy-server"
 VARIABLE = "THONGSUOT_TOXIPROXY"
@@ -34,12 +34,14 @@ class Server:
         kind: ``real`` or ``embedded``.
         process: The process that was started; None for a server that was there already, which isn't ours to stop.
         log: Where its output goes.
+        reserved: Its port, bound and not listened on: nobody else gets it before the server listens, or listens again.
     """
 
     api: str
     kind: Literal["real", "embedded"]
     process: "subprocess.Popen[bytes] | None" = None
     log: Path | None = None
+    reserved: socket.socket | None = None
 
     @property
     def ours(self) -> bool:
@@ -48,14 +50,10 @@ class Server:
 
     def stop(self) -> None:
         """End the process that was started, if any; twice is fine."""
-        if self.process is None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(3)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        if self.process:
+            _end(self.process)
+        if self.reserved:
+            self.reserved.close()
 
 
 def find_real() -> Path | None:
@@ -101,9 +99,10 @@ def revive(server: Server) -> Server:
     """
     assert server.log
     binary = find_real() if server.kind == "real" else None
-    revived = _launch(binary, server.log, int(server.api.rpartition(":")[2]))
+    revived = _launch(binary, server.log, int(server.api.rpartition(":")[2]), server.reserved)
     if not _answers(revived):
-        revived.stop()
+        assert revived.process
+        _end(revived.process)
         raise ProxyError(f"the {server.kind} toxiproxy server ended and didn't come up again: see {server.log}")
     return revived
 
@@ -116,14 +115,15 @@ def _start(binary: Path | None, log: Path) -> Server:
     """Start a server on a free port; on another one when somebody was faster."""
     log.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(TRIES):
-        server = _launch(binary, log, _free_port())
+        port = reserved_port(LOOPBACK)
+        server = _launch(binary, log, port.getsockname()[1], port)
         if _answers(server):
             return server
         server.stop()
     raise ProxyError(f"the {server.kind} toxiproxy server didn't come up: see {log}")
 
 
-def _launch(binary: Path | None, log: Path, port: int) -> Server:
+def _launch(binary: Path | None, log: Path, port: int, reserved: socket.socket | None) -> Server:
     command = (
         [str(binary), "-host", LOOPBACK, "-port", str(port)]
         if binary
@@ -138,7 +138,7 @@ def _launch(binary: Path | None, log: Path, port: int) -> Server:
             start_new_session=True,
             env={**os.environ, "LOG_LEVEL": "error"},
         )
-    return Server(f"http://{LOOPBACK}:{port}", "real" if binary else "embedded", process, log)
+    return Server(f"http://{LOOPBACK}:{port}", "real" if binary else "embedded", process, log, reserved)
 
 
 def _answers(server: Server) -> bool:
@@ -155,7 +155,10 @@ def _answers(server: Server) -> bool:
     return False
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(3)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -277,7 +277,7 @@ class Proxies:
     def _reserve(self, names: Iterable[str], hosts: Mapping[str, str]) -> Iterator[dict[str, str]]:
         """Reserve a free port per name that isn't given one; kept when the block succeeds."""
         wanted = {name: hosts.get(name, LOOPBACK) for name in names}
-        held = {name: _reserved_port(host) for name, host in wanted.items() if ":" not in host}
+        held = {name: reserved_port(host) for name, host in wanted.items() if ":" not in host}
         try:
             yield wanted | {name: "{}:{}".format(*port.getsockname()) for name, port in held.items()}
         except BaseException:
@@ -306,7 +306,7 @@ class Proxies:
         return found
 
 
-def _reserved_port(host: str) -> socket.socket:
+def reserved_port(host: str) -> socket.socket:
     """Bind a free port without listening: a server may listen on it, no outgoing connection gets it."""
     port = socket.socket()
     port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -2,7 +2,7 @@
 
 ``python -m faults.watchdog`` reads one JSON object a line from standard input and acknowledges those that have a
 ``number``: ``start {events, lease}`` · ``t0 {t0}`` · ``api {api}`` · ``proxies {api, names}`` ·
-``lease`` with what ``faults.leases.decode`` reads · ``done {key}`` · ``process {pid, create_time, session}`` ·
+``lease`` with what ``faults.leases.decode`` reads · ``done {key}`` · ``process {pid, created, session}`` ·
 ``project {name}`` (of containers) · ``heartbeat`` · ``bye``.
 
 - Input ends without ``bye``: the conductor is dead. Heal every lease, leave every known server clean, delete the
@@ -21,13 +21,14 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from faults.leases import Lease, decode
+from faults.leases import Lease, born, decode
 from faults.toxiproxy import Proxies, ProxyError
 from model.record import EventLog
 
@@ -71,7 +72,7 @@ class Watch:
             case "project":
                 self._projects.append(message["name"])
             case "process":
-                self._processes.append((message["pid"], message["create_time"], message["session"]))
+                self._processes.append((message["pid"], message["created"], message["session"]))
 
     def expire(self) -> None:
         """Heal the faults of a conductor that stalls; it may wake up."""
@@ -158,7 +159,7 @@ def _failure(step: Callable[[], None]) -> str:
 
 
 def end_processes(processes: list[tuple[int, float, bool]]) -> None:
-    """End processes, given as (pid, creation time, leads a session), their children and sessions: SIGTERM, SIGKILL."""
+    """End processes, given as (pid, ``born``, leads a session), their children and sessions: SIGTERM, SIGKILL."""
     doomed = list(_family(processes))
     for process in doomed:
         _signal(process, signal.SIGTERM)
@@ -174,12 +175,15 @@ def _family(processes: list[tuple[int, float, bool]]) -> Iterator[psutil.Process
     for pid, created, _ in processes:
         try:
             process = psutil.Process(pid)
-            if process.create_time() == created:
+            if born(process) == created:
                 yield from process.children(recursive=True)
                 yield process
         except psutil.NoSuchProcess:
             continue
-    yield from (psutil.Process(pid) for pid in psutil.pids() if _session(pid) in sessions and psutil.pid_exists(pid))
+    for pid in psutil.pids():
+        if _session(pid) in sessions:
+            with suppress(psutil.NoSuchProcess):
+                yield psutil.Process(pid)
 
 
 def _session(pid: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from faults.leases import Lease
+from faults.leases import Lease, born
 from model.record import EventLog
 
 BEAT = 0.5  # seconds between two heartbeats
@@ -71,11 +71,10 @@ class Watchdog:
     def add_process(self, pid: int) -> None:
         """End this process, its children and its session when the conductor dies; one that is gone is fine."""
         try:
-            created = psutil.Process(pid).create_time()
-        except psutil.NoSuchProcess:
+            created, leads = born(psutil.Process(pid)), os.getsid(pid) == pid
+        except (psutil.NoSuchProcess, ProcessLookupError):
             return
-        leads = os.getsid(pid) == pid
-        self._tell("process", remember=f"process {pid} {created}", pid=pid, create_time=created, session=leads)
+        self._tell("process", remember=f"process {pid} {created}", pid=pid, created=created, session=leads)
 
     def add_project(self, name: str) -> None:
         """Remove every container, network and volume of this compose project when the conductor dies."""
@@ -158,6 +157,7 @@ class Watchdog:
         try:
             self._repeat()
         except (OSError, ValueError) as error:
+            self._end()  # it knows a part only: the next message starts another one
             raise WatchdogError(f"the watchdog (pid {self.pid}) didn't come up: {error}") from None
         self._note("watchdog_started", pid=self.pid)
 

@@ -8,6 +8,7 @@ from faults.probe import Measurement, probe
 
 QUICK = 0.05  # seconds that a whole reply takes at most, where nothing is broken and the machine isn't busy
 TRIES = 10
+LONG = 20.0  # seconds: longer than a machine stands still
 
 
 def prepared(life: Life) -> Life:
@@ -27,10 +28,13 @@ def _prepare(part: Part) -> None:
 
 
 def calm_probe(address: str, seconds: float, **more: Any) -> Measurement:
-    """Probe; where that isn't quick, return the quickest of three: a hiccup delays one of them, a fault each."""
+    """Probe; where that isn't quick, return the quickest of three: a hiccup delays one of them, a fault each.
+
+    Who is asked again has long to answer: silence that ends isn't a fault's.
+    """
     seen = [probe(address, seconds, **more)]
     while len(seen) < 3 and not _calm(seen[-1]):
-        seen.append(probe(address, seconds, **more))
+        seen.append(probe(address, max(seconds, LONG), **more))
     return min(seen, key=_by_speed)
 
 
@@ -38,7 +42,7 @@ def _calm(seen: Measurement | None) -> bool:
     """Tell a whole reply that was quick, or a count, however long it took, in which nothing was struck."""
     if seen is None or not seen.ok:
         return False
-    return seen.detail.get("struck") == 0 or "newest" in seen.detail or seen.seconds < QUICK
+    return seen.detail.get("struck") == 0 or bool(seen.detail.get("newest")) or seen.seconds < QUICK
 
 
 def _by_speed(seen: Measurement | None) -> tuple[bool, bool, float]:

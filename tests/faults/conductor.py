@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from faults import part
+from faults import part, watchdog_client
 from faults.kinds.base import Site
 from faults.life import Life
 from faults.toxiproxy import Proxies
@@ -30,7 +30,8 @@ DEAF = [
 
 
 def main(api: str, events_path: str, upstream: str, delete: str, lease: str) -> None:
-    part.GONE_PATIENCE = 20.0  # outlasts a machine that stands still for some seconds
+    part.HEAL_PATIENCE = part.GONE_PATIENCE = 20.0  # outlasts a machine that stands still for some seconds
+    watchdog_client.ANSWER = 20.0
     watchdog = Watchdog.start(Path(events_path), float(lease))
     deaf = subprocess.Popen(DEAF, stdout=subprocess.PIPE, start_new_session=True)
     assert deaf.stdout

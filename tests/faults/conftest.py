@@ -24,11 +24,14 @@ PATIENT = 20.0  # seconds that a call may take here: a machine that stands still
 
 @pytest.fixture(autouse=True)
 def patience() -> Iterator[None]:
-    """Let healing, its proof and calls of systems outlast a machine that stands still for some seconds."""
+    """Let healing, its proof, servers that start and calls outlast a machine that stands still for some seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("faults.part.HEAL_PATIENCE", PATIENT)
         patch.setattr("faults.part.GONE_PATIENCE", PATIENT)
         patch.setattr("faults.control.CALL", PATIENT)
+        patch.setattr("faults.server.COMES_UP", 30.0)
+        patch.setattr("faults.watchdog_client.ANSWER", PATIENT)
+        patch.setattr(Proxies.__init__, "__defaults__", (PATIENT,))
         yield
 
 

@@ -99,10 +99,16 @@ def give(sender: socket.socket, data: bytes) -> None:
 
 
 def taken(*senders: socket.socket) -> bool:
-    """Tell whether the other ends have read all that was sent: their queues are empty (proc(5): net/tcp)."""
+    """Tell whether the other ends have read all that was sent: first it has left here, then their queues are empty."""
+    ends = [(in_hex(sender.getsockname()), in_hex(sender.getpeername())) for sender in senders]
+    return empty(0, ends) and empty(1, [(there, here) for here, there in ends])
+
+
+def empty(queue: int, ends: list[tuple[str, str]]) -> bool:
+    """Tell whether a queue, 0 to send or 1 to read, is empty at each of these ends (proc(5): net/tcp)."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    empty = {(line[1], line[2]) for line in lines if line[4].endswith(":00000000")}
-    return all((in_hex(sender.getpeername()), in_hex(sender.getsockname())) in empty for sender in senders)
+    found = {(line[1], line[2]) for line in lines if int(line[4].split(":")[queue], 16) == 0}
+    return found.issuperset(ends)
 
 
 def in_hex(address: tuple[str, int]) -> str:
@@ -193,7 +199,7 @@ class TestApi:
     def test_a_proxy_is_disabled_and_enabled(self, server: Server, proxy: str, method: str) -> None:
         reply = call(server, method, ROUTE, {"enabled": False})
         assert (reply.status, reply.json["enabled"], reply.json["listen"]) == (200, False, proxy)
-        assert probe(proxy, 2).outcome == "refused"
+        assert probe(proxy, PATIENT).outcome == "refused"
         assert call(server, method, ROUTE, {"enabled": True}).json["listen"] == proxy
         assert probe(proxy, PATIENT).ok
 
@@ -493,7 +499,7 @@ class TestToxics:
         call(server, "POST", ROUTE, {"enabled": False})
         assert call(server, "POST", "/reset").status == 204
         assert proxies.get(LINK).clean
-        assert quickest(lambda: probe(proxy, PATIENT).seconds) < 0.4
+        assert quickest(lambda: probe(proxy, PATIENT).seconds, 0.4) < 0.4
 
     @pytest.mark.parametrize(
         ("kind", "attributes"),
@@ -529,7 +535,7 @@ def flood(sender: socket.socket) -> int:
 
 class TestRelay:
     def test_bytes_pass_whole_in_both_directions(self, proxies: Proxies, proxy: str) -> None:
-        seen = probe(proxy, 30, down=1_000_000, up=200_000)
+        seen = probe(proxy, 60, down=1_000_000, up=200_000)
         assert seen.ok
         assert seen.received > 50 * 1_000_000
 
@@ -586,10 +592,10 @@ def timed(client: socket.socket, server: socket.socket, data: bytes = b"x") -> f
     return time.monotonic() - start
 
 
-def quickest(measure: Callable[[], float], enough: float = 0.0) -> float:
-    """Return the first that is less than enough, or the least of three: a busy machine delays one, a toxic each."""
+def quickest(measure: Callable[[], float], enough: float) -> float:
+    """Return the first that is less than enough, or the least of ten: a busy machine delays some, a toxic each."""
     least = measure()
-    for _ in range(2):
+    for _ in range(9):
         least = least if least < enough else min(least, measure())
     return least
 
@@ -599,9 +605,9 @@ class TestBehaviour:
         client, server = pair(proxies, sink)
         add(proxies, "latency", latency=200)
         assert 0.19 < quickest(lambda: timed(client, server), 2) < 2
-        assert quickest(lambda: timed(server, client)) < 0.15
+        assert quickest(lambda: timed(server, client), 0.15) < 0.15
         proxies.remove_toxic(LINK, "latency")
-        assert quickest(lambda: timed(client, server)) < 0.15
+        assert quickest(lambda: timed(client, server), 0.15) < 0.15
 
     def test_latency_keeps_the_order(self, proxies: Proxies, sink: socket.socket) -> None:
         client, server = pair(proxies, sink)
@@ -617,7 +623,7 @@ class TestBehaviour:
 
     def test_a_removed_latency_passes_on_what_it_held(self, proxies: Proxies, sink: socket.socket) -> None:
         client, server = pair(proxies, sink)
-        add(proxies, "latency", latency=20_000)
+        add(proxies, "latency", latency=60_000)
         server.sendall(b"held")
         client.settimeout(0.1)
         with pytest.raises(TimeoutError):
@@ -635,7 +641,7 @@ class TestBehaviour:
     def test_timeout_drops_and_its_removal_closes(self, proxies: Proxies, sink: socket.socket) -> None:
         client, server = pair(proxies, sink)
         add(proxies, "timeout", timeout=0)
-        server.sendall(b"lost")
+        give(server, b"lost")
         client.settimeout(0.2)
         with pytest.raises(TimeoutError):
             client.recv(100)
@@ -786,7 +792,7 @@ class TestBothStreams:
         sender, receiver = self.ends(stream, pair(proxies, sink))
         add(proxies, "latency", stream, latency=150)
         assert 0.14 < quickest(lambda: timed(receiver, sender), 2) < 2
-        assert quickest(lambda: timed(sender, receiver)) < 0.12
+        assert quickest(lambda: timed(sender, receiver), 0.12) < 0.12
 
     def test_bandwidth(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
         """Not twice on one connection: what is late once, a limited stream makes up for."""
@@ -799,7 +805,7 @@ class TestBothStreams:
             return timed(receiver, sender, bytes(30_000))
 
         assert 0.25 < quickest(limited, 2) < 2
-        assert quickest(lambda: timed(one, other, bytes(30_000))) < 0.2
+        assert quickest(lambda: timed(one, other, bytes(30_000)), 0.2) < 0.2
 
     def test_slow_close(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
         sender, receiver = self.ends(stream, pair(proxies, sink))
@@ -855,7 +861,7 @@ class TestBothStreams:
             assert {end % 125 for end in ends} <= {0, 62, 63}
             return len(ends) - 1
 
-        assert any(pieces() > 8 for _ in range(3))  # who stands still for a while gets several at once
+        assert any(pieces() > 8 for _ in range(10))  # who stands still for a while gets several at once
 
     def test_limit_data_counts_per_connection(self, proxies: Proxies, sink: socket.socket, stream: str) -> None:
         add_later = pair(proxies, sink)
@@ -958,7 +964,7 @@ class TestLiveChanges:
         assert silent(client)
         assert call(server, "POST", "/reset").status == 204
         assert client.recv(100) == b"held"
-        assert quickest(lambda: timed(client, accepted)) < 0.15
+        assert quickest(lambda: timed(client, accepted), 0.15) < 0.15
 
     def test_toxicity_is_drawn_per_connection(self, proxies: Proxies, sink: socket.socket) -> None:
         """Of 40 connections under a toxicity of one half some carry everything and some nothing."""
@@ -969,6 +975,7 @@ class TestLiveChanges:
             for _, accepted in pairs:
                 accepted.sendall(b"x")
         eventually(lambda: taken(*(accepted for _, accepted in pairs)))
+        proxies.all()  # who answers now has passed on what it had read
         time.sleep(0.2)
         received = [b""] * len(pairs)
         for client, _ in pairs:

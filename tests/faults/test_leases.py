@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from faults.control import Control, Endpoint, of_ours
-from faults.leases import ControlLease, Lease, LimitLease, ProxyLease, StopLease, decode, lives
+from faults.leases import ControlLease, Lease, LimitLease, ProxyLease, StopLease, born, decode, lives, stop_lease
 from faults.toxiproxy import Proxies
 from tests.faults.conftest import eventually
 
@@ -53,7 +53,7 @@ def test_a_message_of_an_unknown_lease_is_refused() -> None:
 def test_a_limit_is_given_back(nap: psutil.Process) -> None:
     """Twice is fine."""
     before = nap.rlimit(psutil.RLIMIT_AS)
-    lease = LimitLease("f", "province:01", nap.pid, nap.create_time(), (before[0], before[1]), 0)
+    lease = LimitLease("f", "province:01", nap.pid, born(nap), (before[0], before[1]), 0)
     nap.rlimit(psutil.RLIMIT_AS, (1 << 30, before[1]))
     assert lease.held()
     for _ in range(2):
@@ -62,10 +62,19 @@ def test_a_limit_is_given_back(nap: psutil.Process) -> None:
     assert nap.rlimit(psutil.RLIMIT_AS) == before
 
 
+def test_a_clock_that_is_set_changes_no_lease(nap: psutil.Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a process began is told from the machine's start, which a new wall clock moves as well."""
+    lease = stop_lease("f", "province:01", nap.pid)
+    boot_time = psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot_time + 7)
+    assert psutil.Process(nap.pid).create_time() != pytest.approx(lease.created + boot_time, abs=1)
+    assert lease.process() == nap
+
+
 def test_a_process_that_has_ended_holds_nothing(nap: psutil.Process) -> None:
     leases = [
-        StopLease("f", "province:01", nap.pid, nap.create_time()),
-        LimitLease("f", "province:01", nap.pid, nap.create_time(), (-1, -1), 0),
+        StopLease("f", "province:01", nap.pid, born(nap)),
+        LimitLease("f", "province:01", nap.pid, born(nap), (-1, -1), 0),
     ]
     nap.kill()
     nap.wait()
@@ -83,7 +92,7 @@ ctypes.CDLL(None).pthread_exit(None)
 """
     process = subprocess.Popen([sys.executable, "-c", source])
     try:
-        lease = LimitLease("f", "province:01", process.pid, psutil.Process(process.pid).create_time(), (-1, -1), 0)
+        lease = LimitLease("f", "province:01", process.pid, born(psutil.Process(process.pid)), (-1, -1), 0)
         eventually(lambda: not lives(process.pid))
         assert process.poll() is None
         assert not lease.held()

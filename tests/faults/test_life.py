@@ -16,6 +16,7 @@ from faults.life import HealFailed, Life
 from faults.probe import Measurement, probe
 from faults.toxiproxy import Proxies, ProxyError, ToxicState
 from faults.watchdog_client import WatchdogError
+from harness.ports import free_ports
 from model.plan import Fault
 from model.record import EventLog, Record
 from tests.faults.calm import prepared
@@ -33,7 +34,7 @@ LINK_FAULTS = [
     ("slicer", {"average_size": 100, "size_variation": 20, "delay": 10_000}),
     ("limit_data", {"bytes": 300}),
     ("slow-accept", {"latency": 300}),
-    ("brownout", {"latency": 300, "growth": 10_000, "steps": 10}),
+    ("brownout", {"latency": 600, "growth": 24_000, "steps": 20}),
     ("flap", {"period": 400, "duty": 50}),
     ("down", {}),
 ]
@@ -86,14 +87,14 @@ class Harmless(Proxies):
 def fault(kind: str, attributes: dict[str, int] | None = None, **more: Any) -> Fault:
     if not more.keys() & {"links", "system"}:
         more.setdefault("link", LINK)
-    more.setdefault("duration", 12.0)
+    more.setdefault("duration", 30.0)
     made = Fault(id=f"{kind}/1", kind=kind, start=0, attributes=attributes or {}, **more)  # type: ignore[arg-type]
     assert validate(made) == []
     return made
 
 
 def names(record: Record) -> list[str]:
-    return [event["event"] for event in record.events()]
+    return [event["event"] for event in record.events(growing=True)]
 
 
 @pytest.fixture
@@ -138,19 +139,20 @@ def test_a_latency_is_measured_on_the_link(
 
     def undelayed() -> bool:
         """Let the fault live once; tell whether the machine delayed nothing of it."""
-        life = Life(fault("latency", {"latency": 700}), site=Site(proxies), watchdog=ledger, events=events)
+        made = fault("latency", {"latency": 700}, duration=12.0)
+        life = Life(made, site=Site(proxies), watchdog=ledger, events=events)
         life.apply()
         life.heal()
-        if not life.proved:
+        if not (life.proved and life.gone):
             return False
         proved, gone = (
             [e["measured"] for e in record.events() if e["event"] == n][-1] for n in ("fault_proved", "fault_gone")
         )
-        assert proved["seconds"] >= 0.7
+        assert proved["seconds"] >= 0.699  # the embedded server counts milliseconds
         assert proved["expected_seconds"] == 0.7
         return proved["healthy_seconds"] < 0.2 and proved["seconds"] < 1.2 and gone["seconds"] < 0.2
 
-    assert any(undelayed() for _ in range(3))  # a busy machine delays one of them
+    assert any(undelayed() for _ in range(5))  # a busy machine delays some of them
 
 
 @pytest.mark.usefixtures("calm")
@@ -173,7 +175,7 @@ def test_a_fault_that_does_not_bite_is_unproved(
     duration = {"flap": 1.3, "brownout": 1.6, "slicer": 1.8}.get(kind, 1.1)
     made = fault(kind, SHORT_BROWNOUT if kind == "brownout" else attributes, duration=duration)
     life = Life(made, site=Site(Harmless(server.api, PATIENT)), watchdog=ledger, events=events)
-    assert not life.apply()
+    assert not prepared(life).apply()
     assert names(record) == ["fault_applied", "fault_read_back", "fault_unproved"]
     life_over[0] = True
     life.heal()
@@ -243,7 +245,7 @@ def test_healing_while_it_is_proved_ends_the_proof(
     life.heal()
     thread.join(PATIENT)
     assert not thread.is_alive()
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 25
     assert proxies.get(LINK).clean
     assert (life.proved, life.healed, life.gone) == (False, True, True)
     assert "fault_unproved" in names(record)
@@ -302,7 +304,7 @@ class OneProcess:
 
     def __init__(self) -> None:
         self.server: Upstream | None = None
-        self.port = 0
+        self.port = next(free_ports())  # nobody else gets it while the process is dead
         self.restart("province:01")
 
     def kill(self, system: str) -> None:
@@ -313,7 +315,6 @@ class OneProcess:
 
     def restart(self, system: str) -> None:
         self.server = Upstream(("127.0.0.1", self.port), Healthz)
-        self.port = self.server.server_address[1]
         Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def is_running(self, system: str) -> bool:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -18,7 +20,7 @@ from faults.catalogue import KINDS, validate
 from faults.control import Control, ControlError, ask, of_ours
 from faults.kinds.base import FaultError, Site
 from faults.kinds.process import ProcessKind
-from faults.leases import ControlLease, LimitLease, StopLease, TakenLease, limit_lease, lives, stop_lease
+from faults.leases import ControlLease, LimitLease, StopLease, TakenLease, born, limit_lease, lives, stop_lease
 from faults.life import Life
 from faults.probe import probe
 from faults.toxiproxy import Proxies
@@ -95,6 +97,18 @@ class Processes:
         """Processes stay where they are."""
 
 
+class Patient(Processes):
+    """Starts nothing again before it may: a system that is back soon is seen down all the same."""
+
+    def __init__(self, stack: Any) -> None:
+        super().__init__(stack)
+        self.may = Event()
+
+    def restart(self, system: str) -> None:
+        self.may.wait(60)
+        super().restart(system)
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Give the systems of province 01, the province in a process of its own."""
@@ -127,7 +141,7 @@ def long_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faults.kinds.application.of_ours", partial(of_ours, lease=60.0))
 
 
-def fault(kind: str, attributes: dict[str, int], system: str = PROVINCE, duration: float = 12.0) -> Fault:
+def fault(kind: str, attributes: dict[str, int], system: str = PROVINCE, duration: float = 30.0) -> Fault:
     made = Fault(id=f"a {kind}", kind=kind, system=system, start=0, duration=duration, attributes=attributes)  # type: ignore[arg-type]  # one of them
     assert validate(made) == []
     return made
@@ -142,10 +156,13 @@ def test_every_kind_of_a_system_is_tested_here() -> None:
 
 @pytest.mark.parametrize(("kind", "attributes"), PROCESS_FAULTS)
 def test_every_process_kind_bites_and_heals(
-    site: Site, events: EventLog, record: Record, ledger: Ledger, kind: str, attributes: dict[str, int]
+    site: Site, stack: Any, events: EventLog, record: Record, ledger: Ledger, kind: str, attributes: dict[str, int]
 ) -> None:
-    life = Life(fault(kind, attributes), site=site, watchdog=ledger, events=events)
-    assert prepared(life).apply()
+    processes = Patient(stack)
+    life = Life(fault(kind, attributes), site=replace(site, processes=processes), watchdog=ledger, events=events)
+    proved = prepared(life).apply()
+    processes.may.set()
+    assert proved
     life.heal()
     assert (life.proved, life.healed, life.gone, ledger.leases) == (True, True, True, {})
     assert names(record) == WHOLE_LIFE
@@ -199,12 +216,16 @@ def test_a_process_kind_that_does_not_bite_is_unproved(
 def test_a_restarted_system_is_back_before_its_fault_is_over(
     site: Site, stack: Any, events: EventLog, ledger: Ledger
 ) -> None:
-    before = Processes(stack).pid(PROVINCE)
+    processes = Patient(stack)
+    before = processes.pid(PROVINCE)
+    site = replace(site, processes=processes)
     life = Life(fault("restart", {"pause": 500}, duration=30), site=site, watchdog=ledger, events=events)
-    assert prepared(life).apply()
-    eventually(lambda: Processes(stack).is_running(PROVINCE))
+    proved = prepared(life).apply()
+    processes.may.set()
+    assert proved
+    eventually(lambda: processes.is_running(PROVINCE))
     assert probe(site.addresses[PROVINCE], PATIENT).ok
-    assert Processes(stack).pid(PROVINCE) != before
+    assert processes.pid(PROVINCE) != before
     life.heal()
     assert life.gone
 
@@ -227,14 +248,14 @@ def test_a_paused_process_goes_on_when_its_conductor_does_not(record: Record, en
     """The watchdog sends SIGCONT within a lease, and says so."""
     nap = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     process = psutil.Process(nap.pid)
-    arguments = [str(record.path("events.jsonl")), str(nap.pid), repr(process.create_time()), str(int(end))]
+    arguments = [str(record.path("events.jsonl")), str(nap.pid), repr(born(process)), str(int(end))]
     conductor = subprocess.Popen([sys.executable, "-c", CONDUCTOR, *arguments], stdout=subprocess.PIPE)
     assert conductor.stdout
     try:
         assert conductor.stdout.readline()
         eventually(lambda: "fault_healed" in names(record))
         assert process.status() != psutil.STATUS_STOPPED
-        healed = next(event for event in record.events() if event["event"] == "fault_healed")
+        healed = next(event for event in record.events(growing=True) if event["event"] == "fault_healed")
         assert (healed["fault"], healed["system"], healed["by"]) == ("hang", "province:01", "watchdog")
     finally:
         conductor.kill()
@@ -251,7 +272,7 @@ def test_a_process_that_has_not_taken_its_stop_yet_is_held() -> None:
         for process in (hog, victim):
             process.cpu_affinity(psutil.Process().cpu_affinity()[:1])
         os.sched_setscheduler(victim.pid, os.SCHED_IDLE, os.sched_param(0))
-        lease = StopLease("f", PROVINCE, victim.pid, victim.create_time())
+        lease = StopLease("f", PROVINCE, victim.pid, born(victim))
         assert not lease.held()
         for _ in range(20):
             os.kill(victim.pid, signal.SIGSTOP)
@@ -271,7 +292,7 @@ def test_a_lease_leaves_somebody_elses_process_alone() -> None:
     process = psutil.Process(nap.pid)
     eventually(lambda: process.status() == psutil.STATUS_STOPPED)
     try:
-        lease = StopLease("f", PROVINCE, nap.pid, process.create_time() - 1)
+        lease = StopLease("f", PROVINCE, nap.pid, born(process) - 1)
         assert not lease.held()
         lease.release()
         assert process.status() == psutil.STATUS_STOPPED

@@ -24,7 +24,7 @@ VERSION = re.compile(r'"version": ".*"')
 NAME_SERVER = re.compile(r"(lookup \S+) on \S+: ")
 QUIET = 0.01  # seconds without a byte after which nothing more is expected
 ROUNDS = 3  # of looking that find nothing
-PATIENCE = 6.0  # seconds that one of the two may lag behind the other
+PATIENCE = 30.0  # seconds that one of the two may lag behind the other
 
 Reply = tuple[Any, ...]
 
