@@ -22,7 +22,7 @@ from granian.server.embed import Server
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from mocks.axis import Axis
-from mocks.client import Client, LinkError
+from mocks.client import TIMEOUT, Client, LinkError
 from mocks.codes import Codes
 from mocks.defects import Defects
 from mocks.hotline import Hotline
@@ -89,6 +89,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     one_level: tuple[str, ...] = ONE_LEVEL
     paths: dict[str, dict[str, str]] = {}
     unconnected: tuple[str, ...] = ()
+    timeout: float = TIMEOUT
 
 
 class StartError(Exception):
@@ -167,6 +168,7 @@ def build(name: str, config: Config) -> System:
             config.one_level,
             config.paths,
             config.unconnected,
+            config.timeout,
         )
         return SYSTEMS[name.partition(":")[0]](name, around, CollectorRegistry())
     except KeyError as error:

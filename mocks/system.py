@@ -50,6 +50,7 @@ class Surroundings:
         one_level: Provinces whose service centre has one level.
         paths: Where systems serve their operations, where that isn't our own path.
         unconnected: Communes that aren't connected to the portal until a moment that the control API is told.
+        timeout: Seconds that a system has to answer another one.
     """
 
     state: Path
@@ -63,6 +64,7 @@ class Surroundings:
     one_level: Sequence[str] = ONE_LEVEL
     paths: Table = field(default_factory=dict)
     unconnected: Sequence[str] = ()
+    timeout: float = TIMEOUT
 
 
 class Padding(Body):
@@ -173,11 +175,17 @@ class System:
     async def stop(self) -> None:
         """Stop it, and keep what is known."""
 
-    def client(self, target: str, timeout: float = TIMEOUT) -> Client:
-        """Return a client of the link to another system, ``timeout`` seconds a try; raises KeyError without a link."""
+    def client(self, target: str, timeout: float = 0.0) -> Client:
+        """Return a client of the link to another system; raises KeyError without a link.
+
+        Args:
+            target: The other system.
+            timeout: Seconds a try; 0: as long as systems have to answer one another.
+        """
         spendthrift = self.surroundings.defects.on("connections-left-open")
         address = self.surroundings.links[Link(self.name, target).name]
         paths = Paths(target, self.surroundings.paths)
+        timeout = timeout or self.surroundings.timeout
         return Client(address, timeout, credential(self.name), spendthrift=spendthrift, paths=paths)
 
     def reached(self, target: str) -> str:

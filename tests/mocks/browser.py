@@ -5,6 +5,8 @@ from urllib.parse import urljoin
 
 import httpx
 
+from tests.conftest import NO_TLS
+
 ACCEPT = "text/html,application/xhtml+xml,*/*;q=0.8"
 
 
@@ -55,7 +57,9 @@ class Browser:
 
     def __init__(self):
         self.answer, self.page = None, None
-        self._http = httpx.Client(trust_env=False, follow_redirects=True, timeout=30, headers={"Accept": ACCEPT})
+        self._http = httpx.Client(
+            trust_env=False, verify=NO_TLS, follow_redirects=True, timeout=30, headers={"Accept": ACCEPT}
+        )
 
     def close(self):
         self._http.close()

@@ -17,21 +17,16 @@ from model import people
 from model.links import links, systems
 from model.procedures import procedures
 from model.workflows import Role
+from tests.conftest import NO_TLS, wait_for
 
 PERSON = people.person(5)
 DEADLINE = 30.0  # seconds
-ONE_DAY = timedelta(seconds=40)  # more than a test takes that needs one day
+ONE_DAY = timedelta(seconds=60)  # more than a test takes that needs one day
 
 
 def eventually(question, deadline=DEADLINE):
-    """Ask until the answer is true, and return it; fail at the deadline."""
-    end = time.monotonic() + deadline
-    while True:
-        answer = question()
-        if answer:
-            return answer
-        assert time.monotonic() < end, f"{question} was never true"
-        time.sleep(0.02)
+    """Ask until the answer is true, and return it; fail when it wasn't in time, nor at a last look after it."""
+    return wait_for(question, deadline)
 
 
 class Stack:
@@ -63,7 +58,7 @@ class Stack:
         self.seed = seed
         self.token = token
         self.processes = {}
-        self.http = httpx.Client(trust_env=False, timeout=DEADLINE)
+        self.http = httpx.Client(trust_env=False, verify=NO_TLS, timeout=DEADLINE)
 
     def config(self, names):
         return {
@@ -80,6 +75,7 @@ class Stack:
             "capacity": self.capacity,
             "paths": self.paths,
             "unconnected": self.unconnected,
+            "timeout": DEADLINE,
         }
 
     def spawn(self, *names):
@@ -262,9 +258,8 @@ def stack(tmp_path_factory):
 @pytest.fixture
 def one_day():
     """Let the test begin when the day of Việt Nam, which codes are of, doesn't end soon."""
-    now = datetime.now(CLOCK)
-    if (now + ONE_DAY).date() > now.date():
-        time.sleep(ONE_DAY.total_seconds())
+    while ((now := datetime.now(CLOCK)) + ONE_DAY).date() > now.date():
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session", name="eventually")

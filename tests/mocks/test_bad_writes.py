@@ -320,7 +320,7 @@ def test_what_is_secret_is_neither_answered_nor_counted_nor_logged(inside, capfd
             for value in (secret, [secret]):
                 answer = send(inside, name, route, encoded(route, {**good, field: value}))
                 assert secret not in answer.text
-                assert answer.status_code in {200, 400, 401, 422, 502}
+                assert answer.status_code in {200, 400, 401, 422, 502, 504}
     for name in inside.systems:
         assert secret not in inside.get(name, "/metrics").text
         assert secret not in str(inside.stored(name))

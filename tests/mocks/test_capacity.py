@@ -4,6 +4,7 @@ import asyncio
 import math
 import random
 import selectors
+import time
 
 import httpx
 import pytest
@@ -187,7 +188,7 @@ def test_a_province_with_a_capacity_sheds_load_and_stays_alive(stacks, submissio
     officer = stack.officer()
 
     async def burst():
-        async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
             url = stack.url("province:01")
             posts = [
                 http.post(f"{url}/counter/dossiers", json=submission(), headers={**officer, **stack.key()})
@@ -215,7 +216,6 @@ def test_a_shared_system_tells_who_asks_by_the_credential(stacks, defects, answe
     stack = stacks(provinces=("04", "79"), capacity=capacity, defects=defects, token=TOKEN).start("population")
     fault = f"{stack.url('population')}/control/faults/slow"
     slow = {"kind": "slow-database", "attributes": {"delay": 8000}, "lease": 60}
-    assert stack.http.put(fault, json=slow, headers=BEARER).status_code == 200
 
     async def ask(http, system):
         return await http.get(f"{stack.url('population')}/readyz", headers={SENDER: credential(system)})
@@ -226,9 +226,10 @@ def test_a_shared_system_tells_who_asks_by_the_credential(stacks, defects, answe
             await told(many, 1)
             one = asyncio.create_task(ask(http, "province:04"))
             await told([one, *many], 2)
+            in_time = time.monotonic() - began < 8.0
             await http.delete(fault, headers=BEARER)  # whom nobody serves yet is served at once
             answers = await asyncio.gather(one, *many)
-            return answers[0].status_code, [answer.status_code for answer in answers[1:]]
+            return in_time, answers[0].status_code, [answer.status_code for answer in answers[1:]]
 
     async def told(asked, number):
         """Wait until so many have an answer."""
@@ -236,7 +237,11 @@ def test_a_shared_system_tells_who_asks_by_the_credential(stacks, defects, answe
             while sum(map(asyncio.Task.done, asked)) < number:
                 await asyncio.sleep(0.01)
 
-    one, many = asyncio.run(flood())
+    in_time = False
+    while not in_time:  # where the machine is held up the first is served before the room is full
+        began = time.monotonic()
+        assert stack.http.put(fault, json=slow, headers=BEARER).status_code == 200
+        in_time, one, many = asyncio.run(flood())
     assert (one, many.count(503)) == (answered, 2 if answered == 200 else 1)
 
 

@@ -107,7 +107,7 @@ def test_no_answer_is_an_error_that_says_whether_the_other_side_kept_silent(serv
 
 def test_a_refused_connection_is_an_error():
     with pytest.raises(LinkError) as caught:
-        asyncio.run(Client("127.0.0.1:1").request("GET", "/"))
+        asyncio.run(Client("127.0.0.1:1", 30.0).request("GET", "/"))
     assert not caught.value.timed_out
 
 
@@ -140,7 +140,7 @@ def test_the_defect_keeps_its_side_open_when_the_other_one_closes(spendthrift):
 
         async with await asyncio.start_server(once, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            client = Client(f"127.0.0.1:{port}", spendthrift=spendthrift)
+            client = Client(f"127.0.0.1:{port}", 30.0, spendthrift=spendthrift)
             for _ in range(5):
                 await client.request("POST", "/", b"x")
                 await asyncio.sleep(0.1)

@@ -2,6 +2,8 @@
 
 import threading
 
+MANY = 1000  # dossiers after which nobody writes any more: a reader who is slower than the writers comes to an end
+
 
 def test_pages_are_complete_while_others_write(stack, submission, eventually):
     """A reader that follows the cursor sees what was there when it began, once each, in the order of storing."""
@@ -11,7 +13,7 @@ def test_pages_are_complete_while_others_write(stack, submission, eventually):
     written = []
 
     def write():
-        while not stop.is_set():
+        while not stop.is_set() and len(written) < MANY:
             written.append(stack.intake(officer))
 
     writers = [threading.Thread(target=write) for _ in range(4)]

@@ -49,13 +49,13 @@ def finished(stack, eventually):
 
 
 def killed_half_way(stack, eventually):
-    """Kill the system in the 10 s that its job rests after 80 dossiers; afterwards the job goes on, and fast."""
-    order(stack, rate=8, batch=80)
+    """Kill the system in the 20 s that its job rests after 100 dossiers; afterwards the job goes on, and fast."""
+    order(stack, rate=5, batch=100)
     eventually(lambda: state(stack)["moved"])
     stack.kill(f"province:{PROVINCE}")
     with closing(sqlite3.connect(stack.folder / "state" / f"province-{PROVINCE}.sqlite")) as database, database:
         assert database.execute("UPDATE migration SET rate = 10000 WHERE state = 'running'").rowcount == 1
-        assert database.execute("SELECT count(*) FROM staged WHERE fate = 0").fetchone() == (COUNT - 80,)
+        assert database.execute("SELECT count(*) FROM staged WHERE fate = 0").fetchone() == (COUNT - 100,)
     stack.start(f"province:{PROVINCE}")
 
 
@@ -356,7 +356,7 @@ def test_a_province_without_stock_has_nothing_to_migrate(stacks):
 def test_a_migration_waits_while_the_unit_table_is_wrong(staged, eventually):
     stack = staged()
     fault = f"{stack.url(f'province:{PROVINCE}')}/control/faults/f"
-    stack.http.put(fault, json={"kind": "wrong-code-table", "attributes": {"share": 100}, "lease": 30}, headers=BEARER)
+    stack.http.put(fault, json={"kind": "wrong-code-table", "attributes": {"share": 100}, "lease": 60}, headers=BEARER)
     order(stack, rate=10_000, batch=50)
     assert state(stack) == {"state": "running", "total": COUNT, "moved": 0, "held": 0, "held_accounts": 0}
     stack.http.delete(fault, headers=BEARER)
@@ -425,7 +425,7 @@ def test_a_migration_that_knows_dossiers_by_their_code_overwrites_one_with_anoth
 @pytest.mark.parametrize("defects", [(), ("migration-blocks",)])
 def test_intake_goes_on_during_a_migration(staged, submission, defects):
     stack = staged(*defects)
-    order(stack, rate=10, batch=1)
+    order(stack, rate=1, batch=1)
     commune = places.communes_of(PROVINCE)[0].code
     headers = {**stack.officer(PROVINCE, commune), **stack.key()}
     content = submission(province=PROVINCE, commune=commune)

@@ -23,7 +23,7 @@ def open_stack(stacks):
     return stacks(token=TOKEN).start()
 
 
-def cut_over(stack, at, redirect=30.0):
+def cut_over(stack, at, redirect=3600.0):
     content = {"at": time.time() + at, "redirect": redirect}
     answer = stack.http.put(f"{stack.url('province:01')}/control/cutover", json=content, headers=BEARER)
     assert answer.status_code == 200
@@ -102,7 +102,7 @@ def test_t_cutover_survives_kill_9(open_stack):
 
 def test_early_closure_closes_and_opens_again(open_stack):
     fault = f"{open_stack.url('province:01')}/control/faults/f"
-    order = {"kind": "early-closure", "attributes": {}, "lease": 30}
+    order = {"kind": "early-closure", "attributes": {}, "lease": 60}
     assert open_stack.http.put(fault, json=order, headers=BEARER).status_code == 200
     assert open_stack.get("province:01", "/portal").status_code == 410
     open_stack.http.delete(fault, headers=BEARER)

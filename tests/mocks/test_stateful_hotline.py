@@ -41,7 +41,7 @@ class Hotline(Machine):
     """Citizens call, talk and hang up; operators are alerted whatever the lines are."""
 
     names = platforms = ("hotline",)
-    patience = 10.0  # seconds that an alert may take
+    patience = 30.0  # seconds that an alert may take
 
     def prepare(self):
         self.said = {}  # key -> (path, content, code)

@@ -128,7 +128,7 @@ def test_a_wrong_row_holds_and_the_others_pass():
 def test_a_held_submission_goes_through_under_its_key_when_the_table_is_right_again(stacks, submission):
     stack = stacks(token=TOKEN, platforms=("codes",)).start("national", "vneid", "province:01", "codes")
     fault = f"{stack.url('national')}/control/faults/f"
-    order = {"kind": FAULT, "attributes": {"share": 100}, "lease": 30}
+    order = {"kind": FAULT, "attributes": {"share": 100}, "lease": 60}
     assert stack.http.put(fault, json=order, headers=BEARER).status_code == 200
     view = stack.get("national", f"/units/{WHOLE}", params=BEFORE).json()
     assert (view["verified"], view["successors"]) == (False, list(draft((HEIR,))))

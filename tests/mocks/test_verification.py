@@ -14,6 +14,7 @@ from tests.conftest import BEARER, TOKEN
 PERSON = people.person(5)
 WHO = {"SoDinhDanh": PERSON.id_number, "HoVaTen": PERSON.name, "NgayThangNamSinh": PERSON.birth_date}
 CIVIL = "2.000635"
+IN_TIME = WITHIN - 0.01  # seconds: an event loop's timer may end a millisecond early
 WRONG = [("population", 0, "population"), ("specialised", 2, "civil-status")]
 
 
@@ -48,7 +49,7 @@ def verify_in_time(stack, code, headers, who=WHO, name="national"):
     while True:
         key, began = stack.key(), time.monotonic()
         answer = stack.post(name, f"/dossiers/{code}/verification", who, headers={**headers, **key})
-        if time.monotonic() - began < WITHIN:
+        if time.monotonic() - began < IN_TIME:
             request = request_id("national", PERSON.id_number, key["Idempotency-Key"])
             return answer, [owner for _, name, owner in stack.entries("national") if name == request]
 
@@ -70,7 +71,7 @@ def test_both_databases_confirm_and_each_mark_has_its_receipt(pair, submission, 
     code = submit(stack, submission, citizen)
     began = time.monotonic()
     first = verify(stack, code, citizen, key=key)
-    slow = time.monotonic() - began >= WITHIN
+    slow = time.monotonic() - began >= IN_TIME
     receipts = {"population": "BN-population-00000001", "civil-status": "BN-civil-status-00000001"}
     said = {"code": code, "status": "verified", "sequence": 2, "receipts": receipts, "pending": [], "error_code": 0}
     assert first.json() == said or slow
@@ -89,7 +90,7 @@ def test_without_a_database_the_dossier_is_flagged_and_verified_when_it_is_back(
     code = submit(stack, submission, citizen)
     began, flagged = time.monotonic(), ["population" if missing == "population" else "civil-status"]
     said = verify(stack, code, citizen).json()
-    slow = time.monotonic() - began >= WITHIN
+    slow = time.monotonic() - began >= IN_TIME
     assert (said["status"], said["pending"]) == ("needs_verification", flagged) or slow
     eventually(lambda: standing(stack, code)["pending"] == flagged)
     assert standing(stack, code)["status"] == "needs_verification"
@@ -111,7 +112,7 @@ def test_fake_success_marks_what_no_database_confirmed(pair, submission):
 
 
 def wrong(stack, system, database):
-    order = {"kind": "wrong-data", "attributes": {"share": 100, "database": database}, "lease": 30}
+    order = {"kind": "wrong-data", "attributes": {"share": 100, "database": database}, "lease": 60}
     url = f"{stack.url(system)}/control/faults/wrong"
     assert stack.http.put(url, json=order, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
 
