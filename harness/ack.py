@@ -12,8 +12,8 @@ from model.drill import OperatorStep
 from model.record import Record
 from model.shape import did_you_mean
 
-HEARD_WITHIN = 5.0
-"""Seconds in which a run takes an answer."""
+HEARD_WITHIN = 15.0
+"""Seconds in which a run takes an answer, though it may stand still for as long as a lease lasts."""
 OVER = ("load_stopped", "run_finished", "conductor_lost")
 
 
@@ -30,7 +30,7 @@ def acknowledge(folder: Path, name: str, answer: str | None, heard_within: float
     record = Record(folder)
     step = _step(record, name)
     chosen = _chosen(step, answer)
-    _refuse(record, step, record.events())
+    _refuse(record, step, record.events(growing=True))
     try:
         dropped = drop(record.path(FOLDER), step.id, chosen)
     except FileExistsError:
@@ -49,7 +49,7 @@ def _taken(record: Record, step: OperatorStep, within: float) -> str:
     """Wait until the run has taken the answer."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
-        events = record.events()
+        events = record.events(growing=True)
         taken = _last(events, "step_acknowledged", step)
         if taken and taken["by"] == "command":
             return f"{step.id}: {taken['answer']}, {taken['seconds']:.1f} s after it was asked for"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -96,7 +97,8 @@ class Child:
                 return None
             chunk = os.read(self.process.stdout.fileno(), 65536)
             if not chunk:
-                self.process.wait(TERMINATE_WITHIN)
+                with suppress(subprocess.TimeoutExpired):
+                    self.process.wait(TERMINATE_WITHIN)
                 raise HarnessError(
                     f"{self.name} ended with status {self.process.returncode}: {self.last_words()} (log: {self._log})"
                 )

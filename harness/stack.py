@@ -30,6 +30,8 @@ from model.record import EventLog, Record
 
 READY_WITHIN = 20.0
 """Seconds in which every system must accept connections."""
+TOLD_WITHIN = 10.0
+"""Seconds in which a system must take what the clock holds for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,10 @@ class Stack(ABC):
     def _tell(self, system: str, what: str, content: Mapping[str, float], name: str) -> None:
         """Tell a system what the clock holds for it; raises HarnessError where it doesn't take it."""
         headers = {"Authorization": f"Bearer {self.token}"}
-        answer = ask(self.addresses[system], "PUT", f"/control/{what}", content, headers)
+        try:
+            answer = ask(self.addresses[system], "PUT", f"/control/{what}", content, headers, TOLD_WITHIN)
+        except OSError as error:
+            raise HarnessError(f"{system} didn't take {name}: {error}") from None
         if answer.status != 200:
             raise HarnessError(f"{system} didn't take {name}: {answer.status} {answer.body[:200]!r}")
 

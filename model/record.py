@@ -190,14 +190,18 @@ class Record:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RecordError(f"{path}: not JSON ({error}); the record is truncated or foreign") from None
 
-    def events(self) -> list[dict[str, Any]]:
-        """Read ``events.jsonl`` in the order of time; raises RecordError when a line isn't an event."""
-        return sorted(self._events(), key=lambda event: float(event["time"]))
+    def events(self, growing: bool = False) -> list[dict[str, Any]]:
+        """Read ``events.jsonl`` in the order of time; raises RecordError when a line isn't an event.
 
-    def _events(self) -> Iterator[dict[str, Any]]:
+        Of a record that is still ``growing``, the last line is left out as long as it has no end.
+        """
+        return sorted(self._events(growing), key=lambda event: float(event["time"]))
+
+    def _events(self, growing: bool) -> Iterator[dict[str, Any]]:
         path = self.path("events.jsonl")
+        data = _bytes(path)
         try:
-            text = _bytes(path).decode()
+            text = (data[: data.rfind(b"\n") + 1] if growing else data).decode()
         except UnicodeDecodeError as error:
             raise RecordError(f"{path}: not UTF-8 ({error}); the record is truncated or foreign") from None
         for number, line in enumerate(io.StringIO(text), 1):

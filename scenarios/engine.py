@@ -27,8 +27,9 @@ from scenarios.schedule import due_times
 from scenarios.session import JourneyFailed, Session
 from scenarios.shares import Shares
 
-LATE_START = 0.5
-"""Seconds in the past from which a worker that joins late still takes its arrivals."""
+LATE_START, LATE_OUTSIDE = 10.0, 0.5
+"""Seconds in the past from which a worker that begins late still takes the arrivals that are its own; the second, of
+other people's systems, at which no backlog is thrown."""
 COUNTING = 0.1
 """Seconds after which the times that have gathered are counted: little at a time."""
 
@@ -103,7 +104,7 @@ class Engine:
         """Start every arrival of this worker's when it is due, wait for the journeys within the grace.
 
         Args:
-            t0: Monotonic seconds; arrivals that were due before now are passed over.
+            t0: Monotonic seconds; arrivals that were due long before now are passed over.
         """
         gc.freeze()  # what is there now stays: collections needn't look at it, which would make arrivals late
         self._t0 = t0
@@ -124,10 +125,11 @@ class Engine:
         self._pacer.stop()
 
     def _arrivals(self) -> Iterator[Due]:
-        """Yield the schedule from when it is first asked for."""
-        joined = time.monotonic() - self._t0
+        """Yield the schedule from shortly before it is first asked for."""
+        late = LATE_OUTSIDE if isinstance(self._network, GuardedNetwork) else LATE_START
+        since = time.monotonic() - self._t0 - late
         for number, due in enumerate(due_times(self._plan)):
-            if due >= joined - LATE_START:
+            if due >= since:
                 yield number, due
 
     def _owns(self, number: int, due: float) -> bool:

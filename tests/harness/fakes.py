@@ -51,8 +51,8 @@ def timeline_of(lives: Iterable[FakeLife], log: EventLog, excess: Any = lambda _
 
 
 def written(folder: Path, name: str) -> list[dict[str, Any]]:
-    """Return the fields of the events of a name."""
-    lines = map(json.loads, (folder / "events.jsonl").read_text(encoding="utf-8").splitlines())
+    """Return the fields of the events of a name, of whole lines."""
+    lines = map(json.loads, (folder / "events.jsonl").read_bytes().split(b"\n")[:-1])
     return [
         {key: value for key, value in line.items() if key not in ("t", "time", "event")}
         for line in lines

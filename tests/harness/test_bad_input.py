@@ -1,18 +1,40 @@
 """Bad input gets one clear line on standard error, exit code 2, no traceback, and nothing is started."""
 
 import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
+from harness.cli import main
 from tests.conftest import SHORT, thongsuot
 
 GOOD = SHORT.read_text(encoding="utf-8")
+Command = Callable[..., CompletedProcess[str]]
 
 
-def refused(arguments: list[object], out: Path) -> str:
+@pytest.fixture
+def inside(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """Return the command, run inside the test's own process: without the half second that a process takes to start."""
+
+    def run(*arguments: object) -> CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["thongsuot", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return CompletedProcess(sys.argv, int(str(ended.value.code)), *capsys.readouterr())
+
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield run
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def refused(arguments: list[object], out: Path, command: Command = thongsuot) -> str:
     """Run, check that it was refused in one line without starting anything, and return the line."""
-    ended = thongsuot(*arguments)
+    ended = command(*arguments)
     lines = ended.stderr.splitlines()
     assert ended.returncode == 2, ended.stderr
     assert len(lines) == 1, ended.stderr
@@ -68,14 +90,14 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_campaign_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_bad_campaign_is_refused(name: str, tmp_path: Path, inside: Command) -> None:
     """The line names the file, a line number, and what is wrong."""
     text, words = BAD[name]
     assert text != GOOD
     campaign = tmp_path / "bad.toml"
     campaign.write_text(text, encoding="utf-8")
     out = tmp_path / "record"
-    line = refused(["run", campaign, "--out", out], out)
+    line = refused(["run", campaign, "--out", out], out, inside)
     assert f"{campaign}:" in line
     for word in words:
         assert word in line

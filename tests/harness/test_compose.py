@@ -282,7 +282,7 @@ def test_a_killed_conductor_leaves_no_container(tmp_path: Path, clean: None) -> 
         time.sleep(0.2)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while left_over(tmp_path / "run"):
         assert time.monotonic() < deadline, left_over(tmp_path / "run")
         time.sleep(0.2)

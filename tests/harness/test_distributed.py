@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from scenarios.schedule import due_times
-from tests.conftest import COMMAND, SHORT, Running, events, happened, members, thongsuot, wait_for
+from tests.conftest import COMMAND, LATER, SHORT, Running, changed, events, happened, members, thongsuot, wait_for
 from tests.harness.plans import short_plan
 from tests.harness.test_run import verdict
 
@@ -36,9 +36,10 @@ ARRIVALS = "SELECT arrival, round(intended, 6), journey, province, commune FROM 
 def test_one_two_and_four_workers_send_the_same_arrivals(tmp_path: Path) -> None:
     """The multiset of (number, intended time, journey, province, commune) doesn't depend on the workers."""
     seen = []
+    brief = changed("phases.surge.duration=2", "phases.recovery.duration=1", "faults=[]")
     for workers in (1, 2, 4):
         record = tmp_path / f"record-{workers}"
-        ended = thongsuot("run", SHORT, "--out", record, "--workers", workers)
+        ended = thongsuot("run", SHORT, "--out", record, "--workers", workers, *brief)
         assert ended.returncode in (0, 1, 3), ended.stdout + ended.stderr
         seen.append(rows(record, ARRIVALS))
         used = {worker for (worker,) in rows(record, "SELECT DISTINCT worker FROM '{}/arrivals.parquet'")}
@@ -49,11 +50,12 @@ def test_one_two_and_four_workers_send_the_same_arrivals(tmp_path: Path) -> None
 def test_a_lost_share_is_taken_over_within_five_seconds(tmp_path: Path, background: Callable[..., Running]) -> None:
     """Of two workers one is killed: from five seconds later on the other sends the whole schedule; nothing is lost."""
     record = tmp_path / "record"
-    running = background("run", SHORT, "--out", record, "--workers", 2, "--set", "phases.recovery.duration=10")
+    longer = changed("phases.recovery.duration=10", "faults.cut-79.start=7", "faults.slow-01.start=7")
+    running = background("run", SHORT, "--out", record, "--workers", 2, *longer)
     wait_for(lambda: happened(record, "fault_proved"), 60)
     killed = psutil.Process(next(p.pid for p in members(record) if "local-1" in p.cmdline()))
-    moment = time.time()
     killed.kill()
+    moment = time.time()
     output, errors = running.process.communicate(timeout=110)
     assert running.process.returncode == 3, output + errors
 
@@ -134,8 +136,7 @@ class Distributed:
 
     def __init__(self, start: Callable[..., Running], record: Path, hosts: Hosts, duration: int, *changes: str) -> None:
         self.record = record
-        changes = (f"phases.recovery.duration={duration}", *changes)
-        options = [word for change in changes for word in ("--set", change)]
+        options = changed(f"phases.recovery.duration={duration}", *changes)
         self.conductor = start("run", SHORT, "--out", record, "--expect-workers", 2, "--bind", hosts.master, *options)
         wait_for(lambda: happened(record, "stack_started"), 60)
         self.workers = [
@@ -166,7 +167,7 @@ def test_workers_on_other_hosts_send_and_deliver(
     tmp_path: Path, hosts: Hosts, background: Callable[..., Running]
 ) -> None:
     """Two workers with addresses of their own: pass, all rows delivered, clocks compared."""
-    run = Distributed(background, tmp_path / "record", hosts, 3)
+    run = Distributed(background, tmp_path / "record", hosts, 6, *LATER)
     try:
         code, output = run.end()
     finally:
@@ -183,7 +184,7 @@ def test_a_worker_that_is_killed_elsewhere_loses_no_acknowledgement(
     tmp_path: Path, hosts: Hosts, background: Callable[..., Running]
 ) -> None:
     """Its companion delivers what it had recorded; the other worker takes its share over."""
-    run = Distributed(background, tmp_path / "record", hosts, 12)
+    run = Distributed(background, tmp_path / "record", hosts, 12, *LATER)
     try:
         wait_for(lambda: happened(run.record, "fault_proved"), 60)
         (child,) = [

@@ -61,7 +61,7 @@ def doubts_of(tmp_path: Path, address: str) -> Doubts:
 
 
 def looked(doubts: Doubts, t: float = 10.0) -> dict[str, int]:
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=30) as client:
         doubts.look(client, t)
     return dict(doubts.counts())
 

@@ -20,7 +20,7 @@ from harness.progress import notices
 from model.plan import Plan
 from model.record import EventLog, Record
 from scenarios.catalogue import OPERATIONS
-from tests.conftest import COMMAND, SHORT, events, happened, members, thongsuot, wait_for
+from tests.conftest import COMMAND, SHORT, changed, events, happened, members, thongsuot, wait_for
 from tests.harness.fakes import FakeLife, live_of, requests, timeline_of, written
 
 DRILL = SHORT.with_name("drill.toml")
@@ -150,16 +150,16 @@ def test_plan_shows_what_makes_a_drill() -> None:
 def test_a_stop_condition_heals_and_the_run_goes_on(tmp_path: Path) -> None:
     """Unattended: the fault ends early, every arrival is sent, everything is read back."""
     record = tmp_path / "record"
-    longer = ["phases.all.duration=14", "faults.portal.start=5.5", "faults.portal.duration=8"]
-    changes = [word for change in longer for word in ("--set", change)]
-    ended = thongsuot("run", DRILL, "--out", record, "--unattended", *changes)
+    longer = ["phases.all.duration=15", "faults.portal.start=6.5", "faults.portal.duration=8"]
+    patient = ["load.request_timeout=20", "load.grace=20", "steady_state.response_p95=20"]
+    ended = thongsuot("run", DRILL, "--out", record, "--unattended", *changed(*longer, *patient))
     assert ended.returncode == 1, ended.stdout + ended.stderr
     assert "stop condition too many fail fired" in ended.stdout
     fired, healed = happened(record, "stop_fired"), happened(record, "fault_healed")
     assert fired is not None
     assert healed is not None
     assert fired["stop"] == "too many fail"
-    assert 5.5 < fired["t"] <= healed["t"] < 13.0
+    assert 6.5 < fired["t"] <= healed["t"] < 14.0
     stopped = happened(record, "load_stopped")
     assert stopped is not None
     assert stopped["started"] == stopped["planned"] > 100
@@ -196,12 +196,11 @@ def test_people_answer_in_the_terminal_and_from_another_one(tmp_path: Path) -> N
     record = tmp_path / "record"
     waits = ["phases.all.duration=60", "faults.portal.start=40", "steps.begin.timeout=39", "steps.announce.timeout=50"]
     waits += ["steps.announce.at=8"]  # a question forgets what was typed before it
-    patience = [word for change in waits for word in ("--set", change)]
     keyboard, screen = pty.openpty()
     told = tmp_path / "told"
     with told.open("w", encoding="utf-8") as errors:
         running = subprocess.Popen(
-            [COMMAND, "run", str(DRILL), "--out", str(record), *patience],
+            [COMMAND, "run", str(DRILL), "--out", str(record), *changed(*waits)],
             stdin=screen,
             stdout=subprocess.DEVNULL,
             stderr=errors,

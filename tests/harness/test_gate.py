@@ -11,7 +11,7 @@ import pytest
 
 from faults.kinds.base import FaultError, Site
 from faults.life import Life
-from faults.probe import Question
+from faults.probe import Measurement, Question, probe
 from faults.server import start
 from faults.toxiproxy import Proxies
 from harness.gate import Gate
@@ -57,8 +57,16 @@ def life(proxies: Proxies, gate: Gate, record: Record) -> Life:
     return Life(SLOW, site=site, watchdog=Ledger(), events=EventLog(record.path("events.jsonl"), time.monotonic()))
 
 
-def test_no_probe_leaves_once_the_kill_switch_is_there(tmp_path: Path, proxies: Proxies, record: Record) -> None:
+def patient(address: str, _: float, **more: Any) -> Measurement:
+    """Probe until the reply has come: no request is on its way when the probe is over."""
+    return probe(address, 30.0, **more)
+
+
+def test_no_probe_leaves_once_the_kill_switch_is_there(
+    tmp_path: Path, proxies: Proxies, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The healthy link was measured; after that nothing is asked any more, the fault is healed, and the load told."""
+    monkeypatch.setattr("faults.kinds.base.probe", patient)
     load = Load()
     with counting() as (where, heads):
         gate = Gate(broken(targets(f"http://{where}", tmp_path)), load)

@@ -94,7 +94,8 @@ def migrated(tmp_path: Path, systems: Any, enough: int) -> tuple[list[dict[str, 
 
 
 @pytest.fixture
-def systems(tmp_path: Path) -> Any:
+def systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr("harness.migration.TIMEOUT", 30.0)
     made = Systems(tmp_path, provinces=("31", "08"), token=TOKEN, stock=stock(plan()))  # type: ignore[no-untyped-call]  # tests of mocks
     yield made
     made.stop()

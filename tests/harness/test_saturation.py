@@ -9,7 +9,7 @@ from threading import Event, Thread
 import psutil
 import pytest
 
-from tests.conftest import SHORT, Running, happened, members, wait_for
+from tests.conftest import SHORT, Running, changed, happened, members, wait_for
 from tests.harness.test_run import verdict
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,7 @@ def test_a_total_outage_fails(tmp_path: Path, background: Callable[..., Running]
     """Every system stands still, without any fault of ours: the run fails, although arrivals are cut off."""
     record = tmp_path / "record"
     changes = ["load.request_timeout=1.5", "load.grace=3", "drain.timeout=1", "faults=[]"]
-    running = background("run", SHORT, "--out", record, *(word for c in changes for word in ("--set", c)))
+    running = background("run", SHORT, "--out", record, *changed(*changes))
     wait_for(lambda: happened(record, "phase_started"), 60)
     systems = [process for process in members(record) if "mocks.serve" in process.cmdline()]
     for system in systems:

@@ -1,9 +1,12 @@
 """Which cases the self-test tries, and when a case is right."""
 
 import json
+import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -87,15 +90,26 @@ def test_the_matrix_tells_who_saw_what() -> None:
     assert legend.replace("\N{NO-BREAK SPACE}", " ") == "a availability · b divergent · c lost"
 
 
+@contextmanager
+def held_back(number: int) -> Iterator[None]:
+    """Let a signal to what is started meanwhile wait until that takes it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def test_a_run_that_hangs_is_interrupted_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has time to heal, the others are tried, and it counts as wrong."""
     healed = tmp_path / "healed"
     program = (
         "import pathlib, signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit())\n"
-        f"try: time.sleep(60)\nfinally: pathlib.Path({str(healed)!r}).touch()"
+        "try:\n    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})\n    time.sleep(60)\n"
+        f"finally:\n    pathlib.Path({str(healed)!r}).touch()"
     )
-    monkeypatch.setattr(selftest, "PATIENCE", 6.0)
-    with (tmp_path / "log").open("wb") as log:
+    monkeypatch.setattr(selftest, "PATIENCE", 0.5)
+    with (tmp_path / "log").open("wb") as log, held_back(signal.SIGTERM):
         assert selftest._wait([sys.executable, "-c", program], log) == "timed out"
         monkeypatch.setattr(selftest, "PATIENCE", 60.0)
         assert selftest._wait([sys.executable, "-c", "raise SystemExit(3)"], log) == "exit 3"

@@ -262,8 +262,9 @@ def heard(reply: bytes) -> Handler:
     return handle
 
 
-def test_what_a_stranger_says_back_is_in_no_message() -> None:
+def test_what_a_stranger_says_back_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer with our secret in it doesn't get into the record by way of an error."""
+    monkeypatch.setattr("faults.control.CALL", 30.0)
     reply = f"HTTP/1.1 500 X\r\nContent-Length: {len(TOKEN)}\r\n\r\n{TOKEN}".encode()
     with server(heard(reply)) as where:
         endpoint = Endpoint(where, "ops.example.vn", "/faults/", headers={"X-Key": TOKEN})
@@ -273,8 +274,9 @@ def test_what_a_stranger_says_back_is_in_no_message() -> None:
     assert TOKEN not in repr(endpoint)
 
 
-def test_a_control_endpoint_is_verified_by_its_name(tmp_path: Path) -> None:
+def test_a_control_endpoint_is_verified_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is dialled at the address that was looked up, and must have a certificate for the name that was declared."""
+    monkeypatch.setattr("faults.control.CALL", 30.0)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

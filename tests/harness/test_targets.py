@@ -24,14 +24,14 @@ from harness.ports import free_ports
 from model.plan import Plan
 from model.targets import Audit
 from scenarios.schedule import due_times
-from tests.conftest import COMMAND, Running, happened, needs, thongsuot, wait_for
+from tests.conftest import COMMAND, Running, changed, happened, needs, thongsuot, wait_for
 from tests.scenarios.outside import counting
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DEMO = CHECKOUT / "scenarios" / "targets"
 CAMPAIGN = DEMO / "demo.campaign.toml"
 SECRET = "bi-mat-khong-ai-biet-7391"  # noqa: S105  made up for the test
-PATIENT = [word for key in ("late_p99", "loop_delay") for word in ("--set", f"limits.{key}=20")]
+PATIENT = changed("limits.late_p99=20", "limits.loop_delay=20")
 STRANGERS = CHECKOUT / ".strangers" / "bin" / "granian"
 
 
@@ -210,8 +210,8 @@ def test_a_campaign_against_two_strangers_gives_a_verdict_and_holds_no_secret(
 ) -> None:
     """A fault on our own proxy is proved, a sample is looked up, the verdict says how sure it is."""
     record, path = tmp_path / "record", targets_file(tmp_path, httpbin, nginx, number="20", at_most="0.2")
-    changes = ["objectives.1.target=8", "faults.slow-line.duration=4.5", "steady_state.window=8"]
-    ended = run(record, path, *(word for change in changes for word in ("--set", change)))
+    later = ["faults.slow-line.start=7.5", "faults.slow-line.duration=6", "steady_state.window=8"]
+    ended = run(record, path, *changed("objectives.1.target=8", *later))
     verdict = json.loads((record / "verdict.json").read_text(encoding="utf-8"))
     starved = [reason for reason in verdict["reasons"] if re.search(r"worker 0 used \d+% of a core", reason)]
     assert ended.returncode == (3 if starved else 0), ended.stdout + ended.stderr

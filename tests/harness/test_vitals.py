@@ -61,6 +61,7 @@ def test_the_systems_of_a_process_are_counted_together() -> None:
 def test_every_process_that_answers_has_a_row_for_each_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of the portal's group doesn't answer: it has none, and the others have theirs."""
     monkeypatch.setattr(vitals, "EVERY", 0.05)
+    monkeypatch.setattr(vitals, "TIMEOUT", 30.0)  # whom nobody listens for is refused at once
     plan, record = short_plan(), Record(tmp_path)
     events = EventLog(tmp_path / "events.jsonl")
     with served() as address:

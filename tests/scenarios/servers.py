@@ -73,8 +73,8 @@ def serving(replies: Callable[[bytes], bytes]) -> Handler:
 
 
 def undelayed(attempt: Callable[[], T], good: Callable[[T], bool]) -> T:
-    """Return what the first good attempt brought, or the last of three: a busy machine delays one of them."""
+    """Return what the first good attempt brought, or the last of twenty: a busy machine delays some of them."""
     brought = attempt()
-    for _ in range(2):
+    for _ in range(19):
         brought = brought if good(brought) else attempt()
     return brought

@@ -4,6 +4,7 @@ import csv
 import gc
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,15 @@ REST = b'\r\n{"items": []}'
 
 INVALID = "invalid"
 """What the reply above is: complete, but without the procedure that was looked for."""
+
+PATIENT: dict[str, Any] = {
+    "journeys": {"track": 1.0},
+    "gaps": "constant",
+    "connect_timeout": 60.0,
+    "request_timeout": 60.0,
+    "grace": 60.0,
+}
+"""A load that gives nothing up though the machine stands still for some seconds."""
 
 
 def plan_for(load: Load, arrivals: int = 1) -> Plan:
@@ -56,18 +66,18 @@ def test_a_reply_that_has_not_begun_in_time_is_given_up(
     first_byte_timeout: float | None, handle: Handler, outcome: str, tmp_path: Path
 ) -> None:
     """``load.first_byte_timeout`` reaches the client; without it the whole request's time counts."""
-    load = Load(journeys={"track": 1.0}, gaps="constant", request_timeout=60.0, first_byte_timeout=first_byte_timeout)
+    load = Load(first_byte_timeout=first_byte_timeout, **PATIENT)
     with server(handle) as address:
         tally = run(plan_for(load), tmp_path, address)
     assert (tally.started, tally.dropped, tally.unfinished, tally.broken) == (1, 0, 0, 0)
     samples = [row for row in rows(tmp_path, "samples") if row["kind"] == "service"]
     assert samples[0]["outcome"] == outcome
-    assert seconds_of(int(samples[0]["bucket"])) < 9
+    assert seconds_of(int(samples[0]["bucket"])) < 29
 
 
 def test_a_reply_that_has_begun_may_take_its_time(tmp_path: Path) -> None:
     """Behind the first byte the time-out of the whole request counts."""
-    load = Load(journeys={"track": 1.0}, gaps="constant", request_timeout=60.0, first_byte_timeout=1.0)
+    load = Load(first_byte_timeout=1.0, **PATIENT)
 
     def sample() -> dict[str, str]:
         folder = tmp_path / str(monotonic())
@@ -82,7 +92,7 @@ def test_a_reply_that_has_begun_may_take_its_time(tmp_path: Path) -> None:
 
 def test_every_arrival_is_recorded_whatever_became_of_it(tmp_path: Path) -> None:
     """One that found the cap reached is dropped, one that was in flight when the grace ended is unfinished."""
-    load = Load(journeys={"track": 1.0}, gaps="constant", max_in_flight=1, grace=0.2)
+    load = Load(max_in_flight=1, **PATIENT | {"grace": 0.2})
     with server(silent) as address:
         tally = run(plan_for(load, 3), tmp_path, address)
     assert (tally.started, tally.dropped, tally.unfinished) == (1, 2, 1)

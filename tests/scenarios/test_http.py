@@ -3,18 +3,22 @@
 import socket
 import struct
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import gevent
 import pytest
+from gevent import socket as green
 
 from scenarios import connection as connections
-from scenarios.http import Pool, Reply
+from scenarios.http import MAX_IDLE, Pool, Reply
 from tests.conftest import wait_for
-from tests.scenarios.servers import OK, answering, server, serving, silent, undelayed
+from tests.scenarios.servers import OK, Handler, answering, server, serving, silent, undelayed
 
 
-def ask(address: str, body: bytes = b"", timeout: float = 10.0) -> Reply:
-    pool = Pool(address, 10.0, timeout)
+def ask(address: str, body: bytes = b"", timeout: float = 30.0) -> Reply:
+    pool = Pool(address, 30.0, timeout)
     reply = pool.request("POST" if body else "GET", "/x", {}, body)
     pool.close()
     return reply
@@ -22,6 +26,24 @@ def ask(address: str, body: bytes = b"", timeout: float = 10.0) -> Reply:
 
 def took(reply: Reply) -> float:
     return reply.finished - reply.began
+
+
+@contextmanager
+def at_once(number: int, max_idle: int = MAX_IDLE) -> Iterator[tuple[Pool, list[Any], list[Any]]]:
+    """Ask so many times at once; yields the pool, the greenlets that ask, and the other ends of their connections."""
+    listener = green.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(200)
+    listener.settimeout(30)
+    pool = Pool(f"127.0.0.1:{listener.getsockname()[1]}", 30.0, 30.0, max_idle=max_idle)
+    crowd = [gevent.spawn(pool.request, "GET", "/", {}, b"") for _ in range(number)]
+    ends = [listener.accept()[0] for _ in crowd]
+    try:
+        yield pool, crowd, ends
+    finally:
+        pool.close()
+        for one in (*ends, listener):
+            one.close()
 
 
 def test_a_reply_is_ok_and_decoded() -> None:
@@ -75,7 +97,8 @@ def test_silence_is_a_timeout_after_the_given_time() -> None:
 
 def test_a_reply_that_trickles_past_the_deadline_is_a_timeout() -> None:
     """The time-out is for the whole reply, not for each byte."""
-    with server(answering(OK[:20], OK[20:40], OK[40:60], OK[60:], pause=0.5)) as address:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 250\r\n\r\n"
+    with server(answering(head, *[b"x"] * 250, pause=0.1)) as address:
         assert ask(address, timeout=0.7).outcome == "timeout"
 
 
@@ -131,7 +154,7 @@ def test_a_connection_is_used_again() -> None:
             connection.sendall(OK)
 
     with server(handle) as address:
-        pool = Pool(address, 10.0, 10.0)
+        pool = Pool(address, 30.0, 30.0)
         outcomes = [pool.request("GET", "/", {}, b"").outcome for _ in range(2)]
         pool.close()
     assert (outcomes, len(seen)) == (["ok", "ok"], 1)
@@ -141,7 +164,7 @@ def test_a_pooled_connection_that_the_server_closed_is_not_used(monkeypatch: pyt
     """An idle connection that was closed meanwhile is replaced before a byte is sent."""
     monkeypatch.setattr(connections, "_TRUSTED", 0.0)
     with server(answering(OK)) as address:
-        pool = Pool(address, 10.0, 10.0)
+        pool = Pool(address, 30.0, 30.0)
         first = pool.request("GET", "/", {}, b"")
         wait_for(pool._idle[0]._closed_by_peer, 30)
         second = pool.request("GET", "/", {}, b"")
@@ -155,7 +178,7 @@ def test_a_system_that_went_away_while_the_connection_was_idle_was_sent_nothing(
     """The pooled connection is dead and no new one comes about: refused, and provably not applied."""
     monkeypatch.setattr(connections, "_TRUSTED", 0.0)
     with server(answering(OK)) as address:
-        pool = Pool(address, 10.0, 10.0)
+        pool = Pool(address, 30.0, 30.0)
         assert pool.request("GET", "/", {}, b"").outcome == "ok"
     reply = pool.request("POST", "/", {}, b"x")
     assert (reply.outcome, reply.sent) == ("refused", False)
@@ -184,7 +207,7 @@ def test_a_status_without_body_leaves_the_connection_usable(status: bytes) -> No
     """204 and 304 end with their head, even where it names a length."""
     replies = iter([b"HTTP/1.1 %s\r\n\r\n" % status, OK])
     with server(serving(lambda _: next(replies))) as address:
-        pool = Pool(address, 10.0, 10.0)
+        pool = Pool(address, 30.0, 30.0)
         first, second = (pool.request("GET", "/", {}, b"") for _ in range(2))
         pool.close()
     assert (first.outcome, first.body, second.json()) == ("ok", b"", {"a": 1})
@@ -201,7 +224,7 @@ def test_head_has_no_body_and_leaves_the_connection_usable() -> None:
             connection.sendall(head if request.startswith(b"HEAD") else OK)
 
     with server(handle) as address:
-        pool = Pool(address, 10.0, 10.0)
+        pool = Pool(address, 30.0, 30.0)
         replies = [pool.request(method, "/", {}, b"") for method in ("HEAD", "GET", "HEAD")]
         pool.close()
     assert [(reply.outcome, len(reply.body)) for reply in replies] == [("ok", 0), ("ok", 8), ("ok", 0)]
@@ -252,7 +275,7 @@ def test_a_second_reply_that_nobody_asked_for_is_never_given_to_a_later_request(
     stray = OK.replace(b"1}", b"2}")
     for extra in (stray, stray[:30]):
         with server(serving(lambda _, extra=extra: OK + extra)) as address:
-            pool = Pool(address, 10.0, 10.0)
+            pool = Pool(address, 30.0, 30.0)
             answers = [pool.request("GET", "/", {}, b"").json() for _ in range(3)]
             pool.close()
         assert answers == [{"a": 1}] * 3
@@ -261,16 +284,16 @@ def test_a_second_reply_that_nobody_asked_for_is_never_given_to_a_later_request(
 def test_the_first_byte_has_a_time_out_of_its_own() -> None:
     """A reply that has begun may take longer than one that hasn't."""
 
-    def asked(first_byte_timeout: float) -> Reply:
-        pool = Pool(address, 10.0, 10.0, first_byte_timeout=first_byte_timeout)
-        reply = pool.request("GET", "/", {}, b"")
-        pool.close()
+    def asked(handle: Handler, first_byte_timeout: float) -> Reply:
+        with server(handle) as address:
+            pool = Pool(address, 30.0, 30.0, first_byte_timeout=first_byte_timeout)
+            reply = pool.request("GET", "/", {}, b"")
+            pool.close()
         return reply
 
-    with server(answering(OK[:20], OK[20:40], OK[40:], pause=0.6)) as address:
-        assert undelayed(lambda: asked(1.0), lambda reply: reply.outcome == "ok").outcome == "ok"
-    with server(silent) as address:
-        reply = undelayed(lambda: asked(0.3), lambda reply: took(reply) < 0.8)
+    slow = answering(OK[:20], OK[20:40], OK[40:], pause=0.6)
+    assert undelayed(lambda: asked(slow, 1.0), lambda reply: reply.outcome == "ok").outcome == "ok"
+    reply = undelayed(lambda: asked(silent, 0.3), lambda reply: took(reply) < 0.8)
     assert (reply.outcome, reply.detail) == ("timeout", "no reply in time")
     assert took(reply) < 0.8
 
@@ -286,13 +309,13 @@ def test_a_time_out_after_a_longer_one_comes_when_it_is_due() -> None:
         silent(connection)
 
     def both() -> list[Reply]:
-        pool = Pool(address, 10.0, 10.0, first_byte_timeout=1.0)
-        replies = [pool.request("GET", "/", {}, b"") for _ in range(2)]
-        pool.close()
+        with server(handle) as address:
+            pool = Pool(address, 30.0, 30.0, first_byte_timeout=1.0)
+            replies = [pool.request("GET", "/", {}, b"") for _ in range(2)]
+            pool.close()
         return replies
 
-    with server(handle) as address:
-        first, late = undelayed(both, lambda replies: replies[0].outcome == "ok" and took(replies[1]) < 1.5)
+    first, late = undelayed(both, lambda replies: replies[0].outcome == "ok" and took(replies[1]) < 1.5)
     assert (first.outcome, late.outcome) == ("ok", "timeout")
     assert 0.99 <= took(late) < 1.5
 
@@ -303,7 +326,8 @@ def test_a_full_backlog_is_a_timeout_in_which_nothing_was_sent() -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         held = [socket.socket() for _ in range(4)]
-        for one in held:
+        held[0].connect(listener.getsockname())
+        for one in held[1:]:
             one.setblocking(False)
             one.connect_ex(listener.getsockname())
         pool = Pool(f"127.0.0.1:{listener.getsockname()[1]}", 0.3, 5.0)
@@ -323,7 +347,7 @@ def test_a_connection_that_dies_after_sending_is_not_tried_again() -> None:
         seen.append(connection.recv(65536))
 
     with server(handle) as address:
-        pool = Pool(address, 10.0, 10.0)
+        pool = Pool(address, 30.0, 30.0)
         outcomes = [pool.request("GET", f"/{number}", {}, b"").outcome for number in range(2)]
         pool.close()
     assert outcomes == ["ok", "reset"]
@@ -332,13 +356,12 @@ def test_a_connection_that_dies_after_sending_is_not_tried_again() -> None:
 
 def test_a_pool_keeps_no_more_idle_connections_than_it_may() -> None:
     """Above the cap a connection is closed after its reply."""
-    with server(lambda connection: (connection.recv(65536), connection.sendall(OK), time.sleep(0.1))) as address:
-        pool = Pool(address, 10.0, 10.0, max_idle=1)
-        crowd = [gevent.spawn(pool.request, "GET", "/", {}, b"") for _ in range(3)]
+    with at_once(3, max_idle=1) as (pool, crowd, ends):
+        for end in ends:
+            end.sendall(OK)
         gevent.joinall(crowd)
         assert [one.value.outcome for one in crowd] == ["ok"] * 3
         assert len(pool._idle) == 1
-        pool.close()
 
 
 @pytest.mark.parametrize(
@@ -348,14 +371,14 @@ def test_a_pool_keeps_no_more_idle_connections_than_it_may() -> None:
 def test_text_that_would_break_a_request_is_not_sent(target: str, value: str) -> None:
     """A code or token from a target can't smuggle a header in, and doesn't drop the sample."""
     with server(answering(OK)) as address:
-        reply = Pool(address, 10.0, 10.0).request("GET", target, {"Authorization": value}, b"")
+        reply = Pool(address, 30.0, 30.0).request("GET", target, {"Authorization": value}, b"")
     assert (reply.outcome, reply.sent) == ("invalid", False)
 
 
 def test_a_host_name_is_resolved_and_remembered() -> None:
     """`localhost` works like 127.0.0.1, and is asked for once."""
     with server(serving(lambda _: OK)) as address:
-        pool = Pool(f"http://localhost:{address.rpartition(':')[2]}", 10.0, 10.0)
+        pool = Pool(f"http://localhost:{address.rpartition(':')[2]}", 30.0, 30.0)
         assert pool.request("GET", "/", {}, b"").outcome == "ok"
         known = pool._resolver._known
         assert pool.request("GET", "/", {}, b"").outcome == "ok"
@@ -372,17 +395,11 @@ def test_an_unknown_host_is_refused() -> None:
 
 def test_others_go_on_while_one_waits() -> None:
     """A hundred requests to a server that takes 0.2 s each take 0.2 s together, not 20."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=200)
-    pool = Pool(f"127.0.0.1:{listener.getsockname()[1]}", 10.0, 10.0)
     began = time.monotonic()
-    crowd = [gevent.spawn(pool.request, "GET", "/", {}, b"") for _ in range(100)]
-    gevent.sleep(0.2)
-    connections_made = [listener.accept()[0] for _ in crowd]
-    for one in connections_made:
-        one.sendall(OK)
-    gevent.joinall(crowd)
-    assert all(one.value.outcome == "ok" for one in crowd)
-    assert time.monotonic() - began < 10.0
-    pool.close()
-    for one in (*connections_made, listener):
-        one.close()
+    with at_once(100) as (_, crowd, ends):
+        gevent.sleep(0.2)
+        for end in ends:
+            end.sendall(OK)
+        gevent.joinall(crowd)
+        assert all(one.value.outcome == "ok" for one in crowd)
+        assert time.monotonic() - began < 20.0

@@ -35,7 +35,7 @@ def test_a_redirect_is_not_followed_unless_asked_to() -> None:
     """The journey sees the 302 itself."""
     site = Site({"/a": moved("/b")})
     with server(site.handle) as address:
-        network = Network({"x": address}, 10.0, 10.0)
+        network = Network({"x": address}, 30.0, 30.0)
         reply = network.send("x", "GET", "/a", {}, b"")
         network.close()
     assert (reply.status, reply.headers["location"], len(site.seen)) == (302, "/b", 1)
@@ -47,7 +47,7 @@ def test_a_redirect_within_the_system_is_followed(location: str) -> None:
     site = Site({})
     with server(site.handle) as address:
         site.replies["/a"] = moved(location.format(address=address))
-        network = Network({"x": address}, 10.0, 10.0)
+        network = Network({"x": address}, 30.0, 30.0)
         reply = network.follow("x", "POST", "/a", {}, b"body")
         network.close()
     assert reply.json() == {"a": 1}
@@ -59,7 +59,7 @@ def test_307_keeps_method_and_body() -> None:
     """A POST that is sent on stays a POST."""
     site = Site({"/a": moved("/b", 307)})
     with server(site.handle) as address:
-        network = Network({"x": address}, 10.0, 10.0)
+        network = Network({"x": address}, 30.0, 30.0)
         assert network.follow("x", "POST", "/a", {}, b"body").outcome == "ok"
         network.close()
     assert site.seen[1].startswith("POST /b ")
@@ -71,12 +71,12 @@ def test_another_host_needs_to_be_allowed_and_gets_no_token() -> None:
     first, second = Site({}), Site({})
     with server(first.handle) as here, server(second.handle) as there:
         first.replies["/a"] = moved(f"http://{there}/b")
-        network = Network({"x": here}, 10.0, 10.0)
+        network = Network({"x": here}, 30.0, 30.0)
         refused = network.follow("x", "GET", "/a", {"Authorization": "Bearer t"}, b"")
         network.close()
         assert (refused.outcome, second.seen) == ("invalid", [])
         assert refused.detail == f"redirected outside the allowed hosts: 'http://{there}/b'"
-        network = Network({"x": here}, 10.0, 10.0, hosts=[there])
+        network = Network({"x": here}, 30.0, 30.0, hosts=[there])
         reply = network.follow("x", "GET", "/a", {"Authorization": "Bearer t"}, b"")
         network.close()
     assert reply.outcome == "ok"
@@ -92,7 +92,7 @@ def test_another_scheme_or_a_broken_location_is_invalid(location: str) -> None:
     site = Site({})
     with server(site.handle) as address:
         site.replies["/a"] = moved(location.format(address=address))
-        network = Network({"x": address}, 10.0, 10.0)
+        network = Network({"x": address}, 30.0, 30.0)
         reply = network.follow("x", "GET", "/a", {}, b"")
         network.close()
     assert (reply.outcome, len(site.seen)) == ("invalid", 1)
@@ -102,7 +102,7 @@ def test_a_loop_ends_after_five_hops() -> None:
     """Six requests, then it is invalid."""
     site = Site({"/a": moved("/a")})
     with server(site.handle) as address:
-        network = Network({"x": address}, 10.0, 10.0)
+        network = Network({"x": address}, 30.0, 30.0)
         reply = network.follow("x", "GET", "/a", {}, b"")
         network.close()
     assert (reply.outcome, len(site.seen)) == ("invalid", MAX_HOPS + 1)
@@ -112,7 +112,7 @@ def test_cookies_are_a_visitors_own() -> None:
     """What one persona was given goes back with its requests, and with nobody else's."""
     site = Site({"/in": OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: s=1; Path=/\r\nSet-Cookie: t=2\r\n\r\n")})
     with server(site.handle) as address:
-        network = Network({"x": address}, 10.0, 10.0)
+        network = Network({"x": address}, 30.0, 30.0)
         one, other = Visitor(network), Visitor(network)
         one.send("x", "GET", "/in", {}, b"")
         one.send("x", "GET", "/y", {}, b"")
@@ -125,7 +125,7 @@ def test_a_cookie_set_by_a_redirect_is_sent_to_where_it_leads() -> None:
     """Logging in by redirect works."""
     site = Site({"/in": moved("/home").replace(b"\r\n\r\n", b"\r\nSet-Cookie: s=1\r\n\r\n")})
     with server(site.handle) as address:
-        network = Network({"x": address}, 10.0, 10.0)
+        network = Network({"x": address}, 30.0, 30.0)
         assert Visitor(network, follow=True).send("x", "GET", "/in", {}, b"").outcome == "ok"
         network.close()
     assert "Cookie: s=1\r\n" in site.seen[1]

@@ -89,4 +89,6 @@ def test_a_leader_who_looks_for_work_signs_what_was_processed(stack: Any) -> Non
 
 
 def test_an_officer_in_training_asks_a_specialist(stack: Any) -> None:
+    """What was taken in is then worked off: no other test of this stack finds it."""
     assert walk(stack, journey="novice-intake") == ["cb", "cv"]
+    assert walk(stack) == ["cb", "claim", "process", "ld", "finish", "return_result"]
