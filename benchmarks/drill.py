@@ -61,10 +61,10 @@ class Drill:
     def events(self) -> list[Event]:
         """Read the record's events; a line that is being written is left out."""
         try:
-            text = (self.record / "events.jsonl").read_text(encoding="utf-8")
+            data = (self.record / "events.jsonl").read_bytes()
         except FileNotFoundError:
             return []
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        return [json.loads(line) for line in data.split(b"\n")[:-1]]
 
     def names(self) -> list[str]:
         """Return the names of the events so far."""

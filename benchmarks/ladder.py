@@ -80,7 +80,7 @@ def parser(url: str, seconds: float) -> None:
 
 def client(url: str, seconds: float) -> None:
     """Use the journeys' client."""
-    pool, end = POOLS.setdefault(url, Pool(url, 5.0, 30.0)), monotonic() + seconds
+    pool, end = POOLS.setdefault(url, Pool(url, 30.0, 30.0)), monotonic() + seconds
     over = False
     while not over:
         assert pool.request("GET", "/small", {}, b"").outcome == "ok"

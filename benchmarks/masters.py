@@ -28,8 +28,8 @@ class Mastered:
     kilobytes: float
 
 
-def master(plan: Plan, count: int, seconds: float) -> Mastered:
-    """Let a real master serve simulated workers; raises Failed."""
+def master(plan: Plan, count: int, seconds: float, least: int = 1) -> Mastered:
+    """Let a real master serve simulated workers for so many seconds, and ``least`` bytes of rows; raises Failed."""
     with tempfile.TemporaryDirectory() as folder:
         record = Record(Path(folder))
         record.write_plan(plan)
@@ -43,10 +43,10 @@ def master(plan: Plan, count: int, seconds: float) -> Mastered:
             served.await_line("ready")
             served.say({"begin": time.monotonic()})
             time.sleep(2 * WARM_UP)
-            _await_rows(record, 0)
+            _await_rows(record, 1)
             before = (served.cpu(), _spooled(record), time.monotonic())
             time.sleep(seconds)
-            _await_rows(record, before[1])
+            _await_rows(record, before[1] + least)
             after = (served.cpu(), _spooled(record), time.monotonic())
             cpu, size, wall = (b - a for a, b in zip(before, after, strict=True))
             return Mastered(cpu / wall, served.rss() / 1e6, size / wall / 1000)
@@ -57,10 +57,10 @@ def _spooled(record: Record) -> int:
     return sum(path.stat().st_size for path in record.directory.glob("*/worker-*.csv"))
 
 
-def _await_rows(record: Record, known: int) -> None:
-    """Wait until there are more rows than these bytes, as there are after a second; raises Failed."""
+def _await_rows(record: Record, size: int) -> None:
+    """Wait until there are so many bytes of rows; raises Failed."""
     deadline = time.monotonic() + PATIENCE
-    while _spooled(record) <= known:
+    while _spooled(record) < size:
         if time.monotonic() > deadline:
             raise Failed("no rows came")
         time.sleep(0.05)

@@ -28,7 +28,7 @@ from model.record import Record
 COMMAND = Path(sys.executable).with_name("thongsuot")
 PROVINCES = ("01", "11", "79")
 SYSTEMS = systems(PROVINCES, PLATFORMS)
-FIRST = 6.0  # seconds of load before the first kill
+FIRST = 8.0  # seconds of load before the first kill
 EVERY = 2.0  # seconds from one kill to the next, a little more or less
 AWAY = (0.5, 1.5)  # seconds
 LAST = 6.0  # seconds of load after the last kill
@@ -79,10 +79,10 @@ retries = 3
 timeout = 60
 
 [steady_state]
-window = 5
+window = 10
 availability = 0.5
 response_p95 = 30
-samples = 5
+samples = 1
 
 [[phases]]
 name = "all"

@@ -72,7 +72,7 @@ CASES: dict[str, Callable[[Session], object]] = {"get": get, "post": post, "jour
 def closed(case: str, url: str, seconds: float, record: Record | None) -> None:
     """Keep 50 citizens busy; each sends something, however short it is."""
     plan = plan_for("submit-online", 3600, 1)
-    network = Network(dict.fromkeys(SYSTEMS, url), 5.0, 30.0)
+    network = Network(dict.fromkeys(SYSTEMS, url), 30.0, 30.0)
     began = time.monotonic()
     recorder = Recorder(record, 0) if record else None
     observer: Observer = Notary(plan, recorder, began) if recorder else Unrecorded()

@@ -9,6 +9,6 @@ def plan_for(journey: str, seconds: float, rate: float) -> Plan:
         name="benchmark",
         seed=1,
         phases=(Phase(name="all", duration=seconds, rate=rate),),
-        load=Load(journeys={journey: 1.0}, gaps="constant", grace=10.0),
+        load=Load(journeys={journey: 1.0}, gaps="constant", connect_timeout=10.0, grace=10.0),
         stack=Stack(provinces=("01",)),
     )

@@ -134,7 +134,7 @@ class Server:
         """Shake hands where there is TLS, once per connection and one after the other."""
         if self._tls is None:
             return connection
-        connection.settimeout(5.0)
+        connection.settimeout(30.0)
         return self._tls.wrap_socket(connection, server_side=True)
 
     def _serve(self, number: int) -> None:

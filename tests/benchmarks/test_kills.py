@@ -1,6 +1,6 @@
 """Runs that are hit at a random moment, and that the tool which hits them sees what they leave behind.
 
-THONGSUOT_KILLS says how many runs there are for each victim (2).
+THONGSUOT_KILLS says how many runs there are for each victim (1); servers take turns.
 """
 
 import os
@@ -14,8 +14,16 @@ from benchmarks.kills import KINDS, SIGNALS, Outcome, draw, markdown, series
 from faults.server import start
 from tests.conftest import real_toxiproxy, wait_for
 
-RUNS = int(os.environ.get("THONGSUOT_KILLS", "2"))
+RUNS = int(os.environ.get("THONGSUOT_KILLS", "1"))
 LENGTH = 13.0  # seconds from a run's first event to its end, on a quiet machine
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer than the benchmark, which asks for a quiet machine."""
+    monkeypatch.setattr("benchmarks.kills.WITHIN", 30.0)
+    monkeypatch.setattr("benchmarks.kills.ENDS_WITHIN", 90.0)
+    monkeypatch.setattr("faults.server.COMES_UP", 30.0)
 
 
 @pytest.mark.slow
@@ -24,22 +32,24 @@ LENGTH = 13.0  # seconds from a run's first event to its end, on a quiet machine
 def test_a_run_that_is_hit_is_clean_in_time(victim: str, tmp_path: Path) -> None:
     """Whatever is hit, with whatever signal, whenever: nothing stays broken, nothing is left behind."""
     servers = KINDS if real_toxiproxy() else KINDS[1:]
-    hits = [draw(7, number, victim, servers) for number in range(RUNS)]
+    first = list(SIGNALS).index(victim)
+    hits = [draw(7, first + number, victim, servers) for number in range(RUNS)]
     outcomes = series(hits, LENGTH, 2, tmp_path, lambda _: None)
     assert [outcome for outcome in outcomes if outcome.problems] == []
     assert len(outcomes) == RUNS
 
 
 def held(folder: Path) -> Path:
-    """Write the drill with faults that begin later, for a busy machine, and last while they are looked at."""
+    """Write the drill with faults that begin later, on a busy machine as well, and last while they are looked at."""
     text = PLAN.read_text(encoding="utf-8")
     for old, new in (
         ("duration = 9\n", "duration = 60\n"),
-        ("start = 2.5\nduration = 5\n", "start = 6\nduration = 50\n"),
-        ("start = 3\n", "start = 6\n"),
-        ("start = 4.5\n", "start = 6\n"),
-        ("start = 3.5\nduration = 2.5\n", "start = 6\nduration = 50\n"),
-        ("start = 5.5\n", "start = 6\n"),
+        ("samples = 5\n", "samples = 1\navailability = 0.1\nresponse_p95 = 60\n"),
+        ("start = 2.5\nduration = 5\n", "start = 8\nduration = 50\n"),
+        ("start = 3\n", "start = 8\n"),
+        ("start = 4.5\n", "start = 8\n"),
+        ("start = 3.5\nduration = 2.5\n", "start = 8\nduration = 50\n"),
+        ("start = 5.5\n", "start = 8\n"),
     ):
         assert text.count(old) == 1, old
         text = text.replace(old, new)
@@ -54,19 +64,18 @@ def test_what_a_run_has_broken_and_leaves_behind_is_seen(tmp_path: Path, monkeyp
     given = start("embedded", tmp_path / "toxiproxy.log")
     drill = Drill(tmp_path / "drill", "embedded", given.api)
     try:
-        wait_for(lambda: "fault_applied" in drill.names(), 40)
+        wait_for(lambda: "slow on citizen->province:01 was not healed" in drill.unhealed(), 60)
         proxy = "proxy citizen->province:01 is not clean"
         wait_for(lambda: proxy in drill.broken() and any("stopped" in line for line in drill.broken()), 30)
         watchdog = drill.helper("watchdog")
         assert watchdog
         assert {drill.process.pid, watchdog} < set(drill.alive())
         assert drill.helper("toxiproxy") is None
-        assert "slow on citizen->province:01 was not healed" in drill.unhealed()
         psutil.Process(watchdog).suspend()  # else it may heal before it is ended, too
         drill.end()
         wait_for(lambda: not drill.alive(), 30)
         assert drill.left_behind() == ["22 proxies left"]
-        assert proxy in drill.broken()
+        wait_for(lambda: proxy in drill.broken(), 30)
     finally:
         drill.end()
         given.stop()

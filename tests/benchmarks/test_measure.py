@@ -127,7 +127,8 @@ def test_a_simulated_second_has_rows_of_every_table_that_is_spooled() -> None:
 
 def test_a_real_master_takes_what_simulated_workers_send() -> None:
     """Two of them deliver a second's rows each second."""
-    seen = masters.master(plan_for("submit-online", 60, 1.0), 2, 2.0)
+    rows = sum(map(len, second.rows_of_a_second().values()))
+    seen = masters.master(plan_for("submit-online", 60, 1.0), 2, 2.0, 5 * rows)
     assert seen.kilobytes > 20
     assert 0 < seen.cpu < 1
     table = tables.markdown(

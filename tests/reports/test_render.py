@@ -1059,10 +1059,20 @@ class Browser:
         self.events.clear()
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.call("Page.navigate", url=path.as_uri())
-        deadline = time.monotonic() + 20
-        while self.evaluate("document.readyState") != "complete" or not self.evaluate("!!document.querySelector('h1')"):
-            assert time.monotonic() < deadline
+        document = self.call("Page.navigate", url=path.as_uri())["loaderId"]
+        while not self._loaded(document):
+            self.events.append(json.loads(self._socket.recv()))
+        assert self.evaluate("!!document.querySelector('h1')")
+
+    def _loaded(self, document: str) -> bool:
+        """Tell whether a document is there, in place of the one before it, and has loaded."""
+        there = False
+        for event in self.events:
+            if event.get("method") == "Page.frameNavigated":
+                there = event["params"]["frame"]["loaderId"] == document
+            elif event.get("method") == "Page.loadEventFired" and there:
+                return True
+        return False
 
     def evaluate(self, expression: str) -> Any:
         return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
