@@ -8,6 +8,8 @@ COMPOSE := github.com/docker/compose/v2
 COMPOSE_VERSION := v2.40.3
 CODE := model scenarios mocks faults reports harness
 
+unexport PYTHONDONTWRITEBYTECODE # tests start hundreds of processes: each would compile the project anew
+
 .PHONY: run test lint format lock strangers toxiproxy compose-v2 wheel-test containers-test bench clean
 
 run: $(READY)  ## rehearse the cutover morning, print the verdict and where the report is

@@ -4,10 +4,12 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,37 @@ settings.load_profile("here")
 COMMAND = str(Path(sys.executable).parent / "thongsuot")
 TOKEN = "only-for-tests"  # noqa: S105  opens nothing else: the control API of systems that tests start
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients of systems that speak plain HTTP: without it each reads all certificates of the machine, 30 ms of CPU."""
 SHORT = Path(__file__).parent / "campaigns" / "short.toml"
+EARLIER = 0.9
+"""Share of the other tests within which whole campaigns are started."""
+LATER = [f"faults.{fault}.{value}" for fault in ("cut-79", "slow-01") for value in ("start=7", "duration=7.5")]
+"""What lets the faults of SHORT begin and bite although a process stands still for some seconds; its end must be later
+than 14.5 s."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread whole campaigns between the other modules: neither all at once on a few cores, nor a long one last."""
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    others = [item for item in items if not item.get_closest_marker("slow")]
+    items.clear()
+    given = 0
+    for _, module in groupby(others, key=lambda item: item.path):
+        due = 1 + int(len(slow) * (len(items) - given) / (EARLIER * len(others)))
+        items += slow[given:due]
+        given = min(due, len(slow))
+        items += module
+    items += slow[given:]
+
+
+def changed(*changes: str) -> list[str]:
+    """Return the words of a command that change a campaign."""
+    return [word for change in changes for word in ("--set", change)]
+
+
+FOR_LONG = changed("phases.recovery.duration=6", *LATER)
 
 
 def real_toxiproxy() -> bool:
