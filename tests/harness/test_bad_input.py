@@ -121,10 +121,10 @@ def test_a_bad_campaign_is_refused(name: str, tmp_path: Path, inside: Command) -
         ["fly"],
     ],
 )
-def test_a_bad_command_line_is_refused(arguments: list[object], tmp_path: Path) -> None:
+def test_a_bad_command_line_is_refused(arguments: list[object], tmp_path: Path, inside: Command) -> None:
     """Whatever is wrong with the command line is told in one line."""
     out = tmp_path / "record"
-    refused([*arguments, "--out", out] if arguments[0] == "run" else arguments, out)
+    refused([*arguments, "--out", out] if arguments[0] == "run" else arguments, out, inside)
 
 
 @pytest.mark.parametrize("content", [b"", b"time,journey\nten,track\n", b"time,journey\n1,trak\n", b"\xff"])

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -233,6 +233,14 @@ def healthy_run(directory: Path, **changes: object) -> Scene:
     scene.with_course()
     scene.with_readings()
     return scene
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Query with one thread: for tables of some rows a second one is work alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "THREADS", 1)
+        yield
 
 
 @pytest.fixture

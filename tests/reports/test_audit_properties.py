@@ -161,7 +161,7 @@ def audited(record: Record, one_by_one: bool = False) -> Audit:
 
 @pytest.mark.parametrize("name", ["", *MUTATIONS])
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=3)
+@settings(max_examples=2)
 def test_one_mutation_is_one_finding(new_scene: Callable[[Path], Scene], name: str, seed: int) -> None:
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
