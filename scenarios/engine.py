@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -61,7 +61,7 @@ class Engine:
     Attributes:
         tally: What became of the arrivals so far.
         shares: Who owns which arrival; may change while the engine runs.
-        suspended: While true, arrivals pass by: the master isn't heard and may have given them to others.
+        certain: Whether ``shares`` are known to be the last ones; while they aren't, arrivals wait.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Engine:
         """
         self.tally = Tally()
         self.shares = Shares()
-        self.suspended = False
+        self.certain: Callable[[], bool] = lambda: True
         self._plan = plan
         self._recorder = recorder
         self._network = external or _network(plan, addresses)
@@ -96,7 +96,7 @@ class Engine:
         self._memory = Memory(plan.cutover, figures=Figures(plan.stack.provinces))
         self._group = Group()
         self._halted = Event()
-        self._pacer = Pacer(self._arrivals(), self._owns, self._crowd.arrival, self._start)
+        self._pacer = Pacer(self._arrivals(), self._owns, self._crowd.arrival, self._start, self._may_go_on)
         self._t0 = 0.0
         self._notary: Notary | None = None
 
@@ -133,7 +133,11 @@ class Engine:
                 yield number, due
 
     def _owns(self, number: int, due: float) -> bool:
-        return not self.suspended and self.shares.owner(number, due) == self._recorder.worker
+        return self.certain() and self.shares.owner(number, due) == self._recorder.worker
+
+    def _may_go_on(self) -> bool:
+        """Tell whether arrivals needn't wait: their owner is certain, or the schedule over, and they pass by."""
+        return self.certain() or time.monotonic() - self._t0 > self._plan.duration
 
     def _start(self, arrival: Arrival) -> None:
         """Begin a journey; it runs at once, until it waits for the first time."""

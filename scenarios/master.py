@@ -174,7 +174,9 @@ class Master:
         return ""
 
     def _clock(self, client: str, data: dict[str, Any]) -> None:
-        self._runner.send_message("clock", {"asked": data["asked"], "master": time.monotonic()}, client)
+        divisions = [_as_message(division) for division in self._divisions]
+        answer = {"asked": data["asked"], "master": time.monotonic(), "divisions": divisions}
+        self._runner.send_message("clock", answer, client)
 
     def _joined(self, client: str, data: dict[str, Any]) -> None:
         member = self.members[data["index"]]

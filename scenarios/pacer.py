@@ -10,6 +10,8 @@ from scenarios.alarm import Alarm
 
 BREATH = 8
 """Arrivals in a row that may start behind their time before replies are read."""
+HOLD = 0.005
+"""Seconds after which a pacer that is held looks again whether it may go on."""
 AHEAD = 0.05
 """Seconds by which arrivals of others are passed over early: no reason to wake up for each of them."""
 
@@ -31,6 +33,7 @@ class Pacer(Generic[T]):
         owned: Callable[[int, float], bool],
         prepare: Callable[[int, float], T],
         start: Callable[[T], object],
+        certain: Callable[[], bool] = lambda: True,
     ) -> None:
         """Prepare; nothing runs yet.
 
@@ -39,11 +42,13 @@ class Pacer(Generic[T]):
             owned: Whether an arrival is one to start; asked when it is due.
             prepare: Makes an arrival from number and due time.
             start: Starts it; runs in the hub and must not wait.
+            certain: Whether it is known what is owned; while it isn't, nothing is started, and nothing passed over.
         """
         self._arrivals = arrivals
         self._owned = owned
         self._prepare = prepare
         self._start = start
+        self._certain = certain
         self._over: AsyncResult = AsyncResult()
         self._next: Due | None = None
         self._prepared: T | None = None
@@ -85,6 +90,8 @@ class Pacer(Generic[T]):
 
     def _start_due(self) -> float | None:
         """Start at most ``BREATH`` arrivals; return when to go on, None at the end of the schedule."""
+        if not self._certain():
+            return monotonic() + HOLD
         started = 0
         while started < BREATH:
             if self._next is None:

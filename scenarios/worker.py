@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from model.record import Record
 from model.target_checks import rate_for_load
 from model.targets import SecretError
 from scenarios.briefing import Refused, checked
+from scenarios.contact import Contact
 from scenarios.delivery import Outbox
 from scenarios.engine import Engine
 from scenarios.guard import Guard
@@ -31,8 +33,6 @@ FOUND_WITHIN = 10.0
 """Seconds in which the master must be found."""
 BRIEFED_WITHIN = 30.0
 """Seconds in which the master must answer: it does when its systems are up."""
-SILENCE = 3.0
-"""Seconds without a sign of life after which the master may have given this worker's share to others."""
 PINGS = 9
 """Measurements of the clock's offset; the one with the shortest round trip counts."""
 HEARD_WITHIN = 2.0
@@ -83,7 +83,7 @@ class Worker:
         self._engine: Engine | None = None
         self._outbox: Outbox | None = None
         self._divisions: list[Division] = []
-        self._heard = time.monotonic()
+        self._contact = Contact(lambda moment: self._send("clock", asked=moment))
         self._rush = False
         self._runner = self._connect(host, port)
 
@@ -95,16 +95,20 @@ class Worker:
             "brief": self._brief.set,
             "refuse": self._brief.set,
             "declined": self._declined.set,
-            "clock": lambda data: self._pong.set((data, time.monotonic())),
+            "clock": self._answered,
             "begin": lambda data: self._t0.set(float(data["t0"])),
             "division": self._divide,
             "halt": self._halt,
-            "pulse": self._pulse,
+            "pulse": lambda _: None,
             "got": self._got,
         }
         for kind, handler in handlers.items():
-            runner.register_message(kind, lambda environment, msg, handler=handler, **_: handler(msg.data))
+            runner.register_message(kind, lambda environment, msg, handler=handler, **_: self._hear(handler, msg.data))
         return runner
+
+    def _hear(self, handler: Callable[[dict[str, Any]], None], data: dict[str, Any]) -> None:
+        self._contact.hear()
+        handler(data)
 
     def run(self) -> None:
         """Join, run, deliver; raises Refused."""
@@ -114,14 +118,16 @@ class Worker:
         plan, external = self._accepted(brief)
         engine = Engine(plan, recorder, brief["addresses"], brief["run"], external)
         engine.shares.divisions = self._divisions
+        engine.certain = lambda: self._contact.certain
         self._engine = engine
-        helpers = [gevent.spawn(self._watch_master, engine)]
+        helpers = []
         if external is not None:
             helpers.append(gevent.spawn(external.guard.watch))
         if self._delivers:
             self._outbox = Outbox(self._record, f"worker-{index}")
             helpers.append(gevent.spawn(self._deliver, self._outbox))
         offset = self._measure()
+        helpers.append(gevent.spawn(self._contact.watch))
         self._send(
             "joined", index=index, host=socket.gethostname(), offset=offset.seconds, uncertainty=offset.uncertainty
         )
@@ -185,19 +191,17 @@ class Worker:
         return Offset(answer["master"] - (asked + received) / 2, (received - asked) / 2)
 
     def _divide(self, data: dict[str, Any]) -> None:
-        self._divisions.append(Division(float(data["start"]), tuple(data["workers"])))
+        self._divisions.append(_division(data))
+
+    def _answered(self, data: dict[str, Any]) -> None:
+        """Take the master's clock, and the divisions that it has told so far: some may have been lost on their way."""
+        self._pong.set((data, time.monotonic()))
+        self._divisions[:] = map(_division, data["divisions"])
+        self._contact.answer(data["asked"])
 
     def _halt(self, _: dict[str, Any]) -> None:
         if self._engine is not None:
             self._engine.stop()
-
-    def _pulse(self, _: dict[str, Any]) -> None:
-        self._heard = time.monotonic()
-
-    def _watch_master(self, engine: Engine) -> None:
-        while True:
-            gevent.sleep(0.1)
-            engine.suspended = time.monotonic() - self._heard > SILENCE
 
     def _got(self, data: dict[str, Any]) -> None:
         if self._outbox is not None:
@@ -218,6 +222,10 @@ class Worker:
 
     def _send(self, kind: str, **data: object) -> None:
         self._runner.send_message(kind, data)
+
+
+def _division(data: dict[str, Any]) -> Division:
+    return Division(float(data["start"]), tuple(data["workers"]))
 
 
 def _await_master(host: str, port: int) -> None:

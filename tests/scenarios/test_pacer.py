@@ -140,6 +140,24 @@ def test_when_it_is_behind_others_have_their_turn_in_between() -> None:
     assert BREATH <= log.index("reply") < 3 * BREATH
 
 
+def test_nothing_starts_or_is_passed_over_while_the_owner_is_uncertain() -> None:
+    """What was due meanwhile starts afterwards, if it is still owned."""
+    moment = monotonic() + 0.2
+    started: list[Due] = []
+    owners = {number: monotonic() > moment for number in range(4)}
+
+    def owned(number: int, _: float) -> bool:
+        owners[number] = monotonic() >= moment
+        return number % 2 == 0
+
+    def begin(due: Due) -> None:
+        started.append(due)
+
+    Pacer(every(0.01, 4), owned, prepared, begin, lambda: monotonic() >= moment).run(monotonic())
+    assert [number for number, _ in started] == [0, 2]
+    assert all(owners.values())
+
+
 def test_it_stops_when_told() -> None:
     """Also before it has begun."""
     started: list[Due] = []
