@@ -67,10 +67,12 @@ class Part:
         self._healthy: Measurement | None = None
 
     def prepare(self) -> None:
-        """Measure the healthy target (up to 2 s)."""
+        """Measure the healthy target (up to 2 s), and again where that fails: who stood still a moment isn't ill."""
         if not self._prepared:
             self._prepared = True
             self._healthy = self._measure(HEALTHY_PATIENCE)
+            if self._healthy is None or not self._healthy.ok:
+                self._healthy = self._measure(HEALTHY_PATIENCE) or self._healthy
 
     def apply(self) -> bool:
         """Break it and read it back; returns whether it is broken. Never raises."""

@@ -13,6 +13,7 @@ from faults.catalogue import KINDS, validate
 from faults.kinds.base import FaultError, Site
 from faults.leases import Lease, ProxyLease
 from faults.life import HealFailed, Life
+from faults.part import Part
 from faults.probe import Measurement, probe
 from faults.toxiproxy import Proxies, ProxyError, ToxicState
 from faults.watchdog_client import WatchdogError
@@ -204,6 +205,24 @@ def test_a_link_that_was_broken_before_proves_nothing(
     life.heal()
     assert proxies.get(LINK).clean
     assert names(record)[-1] == "fault_not_gone"
+
+
+def test_a_target_that_stood_still_for_a_moment_is_measured_again(
+    proxies: Proxies, address: str, events: EventLog, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One silence isn't its health: the fault is proved all the same."""
+    looks: list[float] = []
+    measure = Part._measure
+
+    def first_silent(part: Part, seconds: float) -> Measurement | None:
+        looks.append(seconds)
+        return Measurement("silent", seconds, 0) if len(looks) == 1 else measure(part, PATIENT)
+
+    monkeypatch.setattr(Part, "_measure", first_silent)
+    life = Life(fault("down"), site=Site(proxies), watchdog=ledger, events=events)
+    assert life.apply()
+    assert len(looks) == 2
+    life.heal()
 
 
 def test_healing_is_idempotent(
