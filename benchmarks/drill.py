@@ -1,6 +1,5 @@
 """One run of a drill as it is seen from outside: what of it lives, what it has broken, what its record says."""
 
-import json
 import os
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from uuid import uuid4
 import psutil
 
 from faults.toxiproxy import Proxies, ProxyError
+from model.record import Record
 
 PLAN = Path(__file__).with_name("kills.toml")
 COMMAND = Path(sys.executable).with_name("thongsuot")
@@ -60,11 +60,8 @@ class Drill:
 
     def events(self) -> list[Event]:
         """Read the record's events; a line that is being written is left out."""
-        try:
-            data = (self.record / "events.jsonl").read_bytes()
-        except FileNotFoundError:
-            return []
-        return [json.loads(line) for line in data.split(b"\n")[:-1]]
+        record = Record(self.record)
+        return record.events(growing=True) if record.path("events.jsonl").exists() else []
 
     def names(self) -> list[str]:
         """Return the names of the events so far."""

@@ -54,7 +54,7 @@ class Life:
         return all(part.gone for part in self._sample)
 
     def prepare(self) -> None:
-        """Measure the healthy targets (2 s, or 4 s, at most): call it shortly before the fault is due."""
+        """Measure the healthy targets (up to 4 s), shortly before the fault is due, so that it is in time."""
         _each(Part.prepare, self._sample, PROVED_ON)
 
     def apply(self) -> bool:

@@ -112,7 +112,7 @@ def _given(api: str) -> Server:
 
 
 def _start(binary: Path | None, log: Path) -> Server:
-    """Start a server on a free port; on another one when somebody was faster."""
+    """Start a server on a port that is kept for it; on another one where it doesn't come up."""
     log.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(TRIES):
         port = reserved_port(LOOPBACK)

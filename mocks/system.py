@@ -175,18 +175,18 @@ class System:
     async def stop(self) -> None:
         """Stop it, and keep what is known."""
 
-    def client(self, target: str, timeout: float = 0.0) -> Client:
+    def client(self, target: str, timeout: float | None = None) -> Client:
         """Return a client of the link to another system; raises KeyError without a link.
 
         Args:
             target: The other system.
-            timeout: Seconds a try; 0: as long as systems have to answer one another.
+            timeout: Seconds a try; None: as long as systems have to answer one another.
         """
         spendthrift = self.surroundings.defects.on("connections-left-open")
         address = self.surroundings.links[Link(self.name, target).name]
         paths = Paths(target, self.surroundings.paths)
-        timeout = timeout or self.surroundings.timeout
-        return Client(address, timeout, credential(self.name), spendthrift=spendthrift, paths=paths)
+        within = self.surroundings.timeout if timeout is None else timeout
+        return Client(address, within, credential(self.name), spendthrift=spendthrift, paths=paths)
 
     def reached(self, target: str) -> str:
         """Return ``host:port`` at which people reach a system, empty where they don't."""

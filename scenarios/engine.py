@@ -133,11 +133,14 @@ class Engine:
                 yield number, due
 
     def _owns(self, number: int, due: float) -> bool:
-        return self.certain() and self.shares.owner(number, due) == self._recorder.worker
+        return self.shares.owner(number, due) == self._recorder.worker
 
     def _may_go_on(self) -> bool:
-        """Tell whether arrivals needn't wait: their owner is certain, or the schedule over, and they pass by."""
-        return self.certain() or time.monotonic() - self._t0 > self._plan.duration
+        """Tell whether arrivals needn't wait; those whose owner isn't known by the end of the schedule never start."""
+        certain = self.certain()
+        if not certain and time.monotonic() - self._t0 > self._plan.duration:
+            self._pacer.stop()
+        return certain
 
     def _start(self, arrival: Arrival) -> None:
         """Begin a journey; it runs at once, until it waits for the first time."""

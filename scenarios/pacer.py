@@ -90,12 +90,12 @@ class Pacer(Generic[T]):
 
     def _start_due(self) -> float | None:
         """Start at most ``BREATH`` arrivals; return when to go on, None at the end of the schedule."""
-        if not self._certain():
-            return monotonic() + HOLD
         started = 0
         while started < BREATH:
             if self._next is None:
                 return None
+            if not self._certain():
+                return monotonic() + HOLD
             number, due = self._next
             owned = self._owned(number, due)
             moment = self._t0 + due - (0.0 if owned else AHEAD)

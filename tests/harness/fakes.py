@@ -1,6 +1,5 @@
 """What stands in for faults and systems where only the conductor's decisions are tested."""
 
-import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ from harness.timeline import Timeline
 from model.histogram import bucket_of
 from model.plan import Fault
 from model.record import EventLog, Record
+from tests.conftest import events
 from tests.harness.plans import short_plan
 
 
@@ -52,11 +52,10 @@ def timeline_of(lives: Iterable[FakeLife], log: EventLog, excess: Any = lambda _
 
 def written(folder: Path, name: str) -> list[dict[str, Any]]:
     """Return the fields of the events of a name, of whole lines."""
-    lines = map(json.loads, (folder / "events.jsonl").read_bytes().split(b"\n")[:-1])
     return [
-        {key: value for key, value in line.items() if key not in ("t", "time", "event")}
-        for line in lines
-        if line["event"] == name
+        {key: value for key, value in event.items() if key not in ("t", "time", "event")}
+        for event in events(folder)
+        if event["event"] == name
     ]
 
 

@@ -29,8 +29,16 @@ def rows(record: Path, query: str) -> list[tuple[Any, ...]]:
     return duckdb.sql(query.format(record)).fetchall()
 
 
-STALL = 2.8  # seconds: fewer than after which a worker is lost
 ARRIVALS = "SELECT arrival, round(intended, 6), journey, province, commune FROM '{}/arrivals.parquet' ORDER BY ALL"
+
+
+def stall(record: Path) -> None:
+    """Let a worker stand still from the beginning of the load on, for less time than after which it is lost."""
+    wait_for(lambda: happened(record, "t0"), 60)
+    (worker,) = [process for process in members(record) if "local-0" in process.cmdline()]
+    worker.suspend()
+    time.sleep(2.8)
+    worker.resume()
 
 
 @pytest.mark.timeout(300)
@@ -42,11 +50,7 @@ def test_one_two_and_four_workers_send_the_same_arrivals(tmp_path: Path, backgro
         record = tmp_path / f"record-{workers}"
         running = background("run", SHORT, "--out", record, "--workers", workers, *brief)
         if workers < 4:
-            wait_for(lambda: happened(record, "t0"), 60)  # noqa: B023  of this turn
-            (stalled,) = [process for process in members(record) if "local-0" in process.cmdline()]
-            stalled.suspend()
-            time.sleep(STALL)
-            stalled.resume()
+            stall(record)
         output, errors = running.process.communicate(timeout=110)
         assert running.process.returncode in (0, 1, 3), output + errors
         seen.append(rows(record, ARRIVALS))

@@ -39,11 +39,12 @@ def plan_for(load: Load, arrivals: int = 1) -> Plan:
     return Plan(name="p", seed=1, phases=(phase,), load=load, stack=Stack(provinces=("01",)))
 
 
-def run(plan: Plan, folder: Path, address: str) -> Tally:
+def run(plan: Plan, folder: Path, address: str, certain: bool = True) -> Tally:
     """Run a plan's schedule against one address, however late it begins; returns what became of the arrivals."""
     recorder = Recorder(Record(folder), 0)
     engine = Engine(plan, recorder, dict.fromkeys(("national", "province:01"), address), "r")
     engine.shares.add(Division(0.0, (0,)))
+    engine.certain = lambda: certain
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("scenarios.engine.LATE_START", 60.0)
         try:
@@ -88,6 +89,14 @@ def test_a_reply_that_has_begun_may_take_its_time(tmp_path: Path) -> None:
     found = undelayed(sample, lambda row: row["outcome"] == INVALID)
     assert found["outcome"] == INVALID
     assert seconds_of(int(found["bucket"])) > 1.2
+
+
+def test_who_never_learns_whose_the_arrivals_are_starts_none_and_ends(tmp_path: Path) -> None:
+    """The master isn't heard any more: the schedule is waited for, and is over then."""
+    began = monotonic()
+    tally = run(plan_for(Load(**PATIENT), 3), tmp_path, "127.0.0.1:1", certain=False)
+    assert monotonic() - began > 0.3
+    assert (tally.started, tally.dropped, tally.unfinished, tally.halted) == (0, 0, 0, None)
 
 
 def test_every_arrival_is_recorded_whatever_became_of_it(tmp_path: Path) -> None:
